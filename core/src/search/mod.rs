@@ -1,0 +1,3 @@
+//! FHIR search: generated tables, and text compiled into typed predicates over captured values.
+
+pub mod table;

@@ -1,0 +1,1 @@
+//! Seeded generator of US-Core-shaped FHIR resources.

@@ -1,0 +1,1 @@
+//! Cases as data, the slow oracle, and end-to-end tests.
