@@ -44,6 +44,25 @@ pub enum SearchType {
     Special,
 }
 
+impl SearchType {
+    /// The type that a SearchParameter resource names, `token`.
+    #[must_use]
+    pub fn from_code(code: &str) -> Option<Self> {
+        match code {
+            "number" => Some(SearchType::Number),
+            "date" => Some(SearchType::Date),
+            "string" => Some(SearchType::String),
+            "token" => Some(SearchType::Token),
+            "reference" => Some(SearchType::Reference),
+            "composite" => Some(SearchType::Composite),
+            "quantity" => Some(SearchType::Quantity),
+            "uri" => Some(SearchType::Uri),
+            "special" => Some(SearchType::Special),
+            _ => None,
+        }
+    }
+}
+
 /// One search parameter of one resource type, resolved to JSON paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Param {
@@ -311,10 +330,14 @@ impl Registry {
     /// Where to look a name up, in order.
     fn levels<'a>(&self, type_name: &'a str) -> impl Iterator<Item = &'a str> + use<'a> {
         let concrete = self.is_type(type_name);
-        let domain = concrete && !NOT_DOMAIN.contains(&type_name);
-        let domain = domain.then_some("DomainResource");
+        let domain = self.is_domain(type_name).then_some("DomainResource");
         let resource = (concrete || type_name == "DomainResource").then_some("Resource");
         [Some(type_name), domain, resource].into_iter().flatten()
+    }
+
+    /// A concrete type below `DomainResource`.
+    pub(super) fn is_domain(&self, type_name: &str) -> bool {
+        self.is_type(type_name) && !NOT_DOMAIN.contains(&type_name)
     }
 
     fn at_level(&self, level: &str, code: &str) -> Option<&Param> {

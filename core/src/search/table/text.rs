@@ -187,18 +187,7 @@ fn param(code: &str, rest: &str) -> Parsed<Param> {
 }
 
 fn kind(word: &str) -> Parsed<SearchType> {
-    match word {
-        "number" => Ok(SearchType::Number),
-        "date" => Ok(SearchType::Date),
-        "string" => Ok(SearchType::String),
-        "token" => Ok(SearchType::Token),
-        "reference" => Ok(SearchType::Reference),
-        "composite" => Ok(SearchType::Composite),
-        "quantity" => Ok(SearchType::Quantity),
-        "uri" => Ok(SearchType::Uri),
-        "special" => Ok(SearchType::Special),
-        _ => Err("unknown search type"),
-    }
+    SearchType::from_code(word).ok_or("unknown search type")
 }
 
 /// `!start:instant`, `telecom[system=phone]:ContactPoint`, `subject:Reference^Patient`, `:Observation`

@@ -1,0 +1,505 @@
+//! From a user's expression to the JSON paths that the engine reads, for one resource type.
+//!
+//! Datatypes come from casts, from the standard's own parameters of the type, and from the members of the common
+//! datatypes; where none of them knows, a path ends in [`UNKNOWN`].
+
+mod datatype;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::expr::{Chain, Expr, ExprError, Head, Step, parse};
+use super::table::{Param, PathSpec, Registry, SearchType, Where, WhereTest};
+
+/// Datatype of a path that neither the expression nor the tables tell.
+pub const UNKNOWN: &str = "unknown";
+
+/// Resolves an expression for one type (or for `Resource`, `DomainResource`) to paths.
+///
+/// Of a union only the branches of this type count, and those of `Resource` and `DomainResource`. A choice element
+/// without a cast stands for all its variants, fitting the search type or not, as in the standard's own tables.
+///
+/// # Errors
+///
+/// Unknown types and elements, casts that no variant has, and whatever the paths cannot express. An expression
+/// without a branch for this type is an error, too: it would match nothing.
+pub fn lower(
+    expr: &Expr,
+    type_name: &str,
+    search_type: SearchType,
+    registry: &Registry,
+) -> Result<Vec<PathSpec>, ExprError> {
+    let lowering = Lowering {
+        registry,
+        type_name,
+        search_type,
+        leaves: leaves(registry, type_name),
+        mixed: names_a_type(&expr.branches),
+    };
+    let mut paths = Vec::new();
+    for state in lowering.union(&expr.branches)? {
+        for path in lowering.finish(state)? {
+            if !paths.contains(&path) {
+                paths.push(path);
+            }
+        }
+    }
+    let marked = paths.iter().filter(|path| path.first).count();
+    if marked > 0 && marked < paths.len() {
+        return Err(ExprError::new(
+            &expr.span,
+            "first() over only some of the branches is not supported",
+        ));
+    }
+    if paths.is_empty() {
+        return Err(ExprError::new(
+            &expr.span,
+            format!("no branch of the expression is about {type_name}"),
+        ));
+    }
+    Ok(paths)
+}
+
+/// The fields of a SearchParameter resource that a parameter is made of, as they stand in its JSON.
+#[derive(Clone, Copy, Debug)]
+pub struct Fields<'a> {
+    /// `code`: the name in a query.
+    pub code: &'a str,
+    /// `type`, for instance `token`.
+    pub kind: &'a str,
+    /// `base`: the types that have the parameter.
+    pub bases: &'a [&'a str],
+    /// `expression`.
+    pub expression: &'a str,
+    /// `target`: the types a reference may point to; empty: any.
+    pub targets: &'a [&'a str],
+}
+
+/// Makes parameters of a SearchParameter's fields, one for each base, for [`Registry::with_params`].
+///
+/// Where some bases have no branch in the expression, their parameter is `unresolved`, as in the standard's tables.
+///
+/// # Errors
+///
+/// As [`parse`] and [`lower`]; and composite and special parameters, unknown types, a missing code or base.
+pub fn from_fields(fields: &Fields<'_>, registry: &Registry) -> Result<Vec<(String, Param)>, ExprError> {
+    let whole = 0..fields.expression.len();
+    let refuse = |message: String| Err(ExprError::new(&whole, message));
+    let kind = match SearchType::from_code(fields.kind) {
+        None => return refuse(format!("unknown search type `{}`", fields.kind)),
+        Some(SearchType::Composite) => return refuse("composite parameters of one's own are not supported".to_owned()),
+        Some(SearchType::Special) => return refuse("special parameters of one's own are not supported".to_owned()),
+        Some(kind) => kind,
+    };
+    let in_code = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if fields.code.is_empty() || !fields.code.chars().all(in_code) {
+        return refuse("the code of a parameter is letters, digits, `-` and `_`".to_owned());
+    }
+    if fields.bases.is_empty() {
+        return refuse("the parameter has no base".to_owned());
+    }
+    let expr = parse(fields.expression)?;
+    let mut targets: Vec<String> = fields.targets.iter().map(|&target| target.to_owned()).collect();
+    targets.sort_unstable();
+    targets.dedup();
+    let mut params = Vec::new();
+    let mut reached = false;
+    for &base in fields.bases {
+        if !is_base(registry, base) {
+            return refuse(format!("`{base}` is no resource type of this version"));
+        }
+        // With a single base, its error says more than that nothing was reached.
+        let has_branch = fields.bases.len() == 1 || has_branch(&expr, base, kind, registry);
+        let paths = if has_branch {
+            lower(&expr, base, kind, registry)?
+        } else {
+            Vec::new()
+        };
+        reached |= has_branch;
+        let unresolved = (!has_branch).then(|| "the expression reaches no element of this type".to_owned());
+        let param = Param {
+            code: fields.code.to_owned(),
+            kind,
+            paths,
+            rule: expr.rule(),
+            unresolved,
+            targets: targets.clone(),
+            components: Vec::new(),
+        };
+        params.push((base.to_owned(), param));
+    }
+    if !reached {
+        return refuse("no branch of the expression is about one of the bases".to_owned());
+    }
+    Ok(params)
+}
+
+fn is_base(registry: &Registry, name: &str) -> bool {
+    registry.is_type(name) || matches!(name, "Resource" | "DomainResource")
+}
+
+/// Whether the branches leave anything for a type; an error in one of them counts as something.
+fn has_branch(expr: &Expr, type_name: &str, search_type: SearchType, registry: &Registry) -> bool {
+    let mixed = names_a_type(&expr.branches);
+    let lowering = Lowering {
+        registry,
+        type_name,
+        search_type,
+        leaves: BTreeMap::new(),
+        mixed,
+    };
+    lowering.union(&expr.branches).map_or(true, |states| !states.is_empty())
+}
+
+/// Paths with their datatypes, as the parameters in the registry tell them.
+fn leaves(registry: &Registry, type_name: &str) -> BTreeMap<String, String> {
+    let mut known = BTreeMap::new();
+    for param in registry.params(type_name) {
+        for path in &param.paths {
+            known.insert(path.names.join("."), path.leaf.clone());
+            for part in param.components.iter().flat_map(|component| &component.paths) {
+                let base: &[String] = if part.root { &[] } else { &path.names };
+                let names: Vec<&str> = base.iter().chain(&part.names).map(String::as_str).collect();
+                known.insert(names.join("."), part.leaf.clone());
+            }
+        }
+    }
+    known.retain(|_, leaf| leaf != UNKNOWN);
+    known
+}
+
+/// Whether some branch starts with a type; then branches without one may belong to another type.
+fn names_a_type(branches: &[Chain]) -> bool {
+    branches.iter().any(|chain| match &chain.head {
+        Head::Name(name) => name.starts_with(|c: char| c.is_ascii_uppercase()),
+        Head::Group(inner) => names_a_type(inner),
+    })
+}
+
+/// How far a path has come.
+#[derive(Clone)]
+struct State {
+    path: PathSpec,
+    leaf: Option<String>,
+    choice: Choice,
+    /// Where the last name stands in the expression.
+    span: Range<usize>,
+}
+
+/// Whether the last name is a choice element that still lacks its variant.
+#[derive(Clone, PartialEq, Eq)]
+enum Choice {
+    No,
+    /// JSON keys of all variants.
+    Root(Vec<String>),
+    /// A choice below the root, where the tables do not list the variants.
+    Nested,
+}
+
+struct Lowering<'a> {
+    registry: &'a Registry,
+    type_name: &'a str,
+    search_type: SearchType,
+    leaves: BTreeMap<String, String>,
+    mixed: bool,
+}
+
+impl Lowering<'_> {
+    fn union(&self, branches: &[Chain]) -> Result<Vec<State>, ExprError> {
+        let mut states: Vec<State> = Vec::new();
+        for chain in branches {
+            let more = self.chain(chain)?;
+            // The mark does not say whose first value is meant.
+            let marked = |states: &[State]| states.iter().any(|state| state.path.first);
+            if marked(&states) && marked(&more) {
+                return Err(ExprError::new(
+                    &chain.head_span,
+                    "first() twice over several branches is not supported",
+                ));
+            }
+            states.extend(more);
+        }
+        Ok(states)
+    }
+
+    fn chain(&self, chain: &Chain) -> Result<Vec<State>, ExprError> {
+        let mut states = match &chain.head {
+            Head::Group(branches) => self.union(branches)?,
+            Head::Name(name) => self.head(name, &chain.head_span)?.into_iter().collect(),
+        };
+        for (step, span) in &chain.steps {
+            if *step == Step::First && states.len() > 1 {
+                for state in &mut states {
+                    state.path.first = true;
+                }
+                continue;
+            }
+            if matches!(step, Step::Index(_)) && states.len() > 1 {
+                return Err(ExprError::new(span, "a position in a union is not supported"));
+            }
+            let mut after = Vec::new();
+            for state in states {
+                if state.path.first {
+                    return Err(ExprError::new(
+                        span,
+                        "steps after first() over several branches are not supported",
+                    ));
+                }
+                after.extend(self.step(state, step, span)?);
+            }
+            states = after;
+        }
+        Ok(states)
+    }
+
+    /// Where a branch starts; nothing, if it belongs to another type.
+    fn head(&self, name: &str, span: &Range<usize>) -> Result<Option<State>, ExprError> {
+        let start = State {
+            path: PathSpec {
+                names: Vec::new(),
+                leaf: String::new(),
+                wheres: Vec::new(),
+                ref_is: None,
+                first: false,
+                root: false,
+            },
+            leaf: Some(self.type_name.to_owned()),
+            choice: Choice::No,
+            span: span.clone(),
+        };
+        let above = name == "Resource" || (name == "DomainResource" && self.is_domain());
+        if name == self.type_name || above {
+            return Ok(Some(start));
+        }
+        if name.starts_with(|c: char| c.is_ascii_uppercase()) {
+            if is_base(self.registry, name) {
+                return Ok(None);
+            }
+            return Err(ExprError::new(
+                span,
+                format!("`{name}` is no resource type of this version"),
+            ));
+        }
+        if self.mixed && self.element(name).is_none() {
+            return Ok(None);
+        }
+        self.field(start, name, span).map(Some)
+    }
+
+    fn is_domain(&self) -> bool {
+        self.type_name == "DomainResource" || self.registry.is_domain(self.type_name)
+    }
+
+    /// JSON keys of a root element.
+    fn element(&self, name: &str) -> Option<Vec<String>> {
+        let elements = self.registry.root_elements(self.type_name);
+        if let Some(element) = elements.iter().find(|element| element.name == name) {
+            return Some(element.keys.clone());
+        }
+        let common = elements.is_empty() && datatype::common(name, self.is_domain()).is_some();
+        common.then(|| vec![name.to_owned()])
+    }
+
+    fn step(&self, mut state: State, step: &Step, span: &Range<usize>) -> Result<Vec<State>, ExprError> {
+        let reason = match step {
+            Step::Cast(target) => return self.cast(state, target, span),
+            Step::RefIs(target) => return self.ref_is(state, target, span),
+            _ if state.path.ref_is.is_some() => "steps after where(resolve() is …) are not supported",
+            _ if state.choice != Choice::No => return Err(self.asks_for_cast(&state)),
+            Step::Field(name) => return Ok(vec![self.field(state, name, span)?]),
+            Step::Equal(member, text) => {
+                let test = WhereTest::Member(member.clone(), text.clone());
+                state.path.wheres.push(Where {
+                    at: state.path.names.len(),
+                    test,
+                });
+                return Ok(vec![state]);
+            }
+            Step::HasExtension(url) => {
+                let test = WhereTest::Extension(url.clone());
+                state.path.wheres.push(Where {
+                    at: state.path.names.len(),
+                    test,
+                });
+                return Ok(vec![state]);
+            }
+            // Positions count the items that are left after earlier tests; paths count all items.
+            Step::Index(_) | Step::First if !state.path.wheres.is_empty() => {
+                "a position after where() or another position is not supported"
+            }
+            Step::Index(index) => return Ok(vec![at_index(state, *index)]),
+            Step::First => return Ok(vec![at_index(state, 0)]),
+        };
+        Err(ExprError::new(span, reason))
+    }
+
+    fn asks_for_cast(&self, state: &State) -> ExprError {
+        let name = state.path.names.join(".");
+        ExprError::new(
+            &state.span,
+            format!("`{name}` is of several datatypes; a cast must say which, as in `.ofType(Quantity)`"),
+        )
+    }
+
+    fn field(&self, mut state: State, name: &str, span: &Range<usize>) -> Result<State, ExprError> {
+        let at_root = state.path.names.is_empty();
+        let parent = state.leaf.take();
+        state.path.names.push(name.to_owned());
+        state.span = span.clone();
+        if at_root {
+            let Some(mut keys) = self.element(name) else {
+                let message = format!("{} has no element `{name}`", self.type_name);
+                return Err(ExprError::new(span, message));
+            };
+            if keys.len() > 1 {
+                state.choice = Choice::Root(std::mem::take(&mut keys));
+                return Ok(state);
+            }
+            let known = self.known(&state.path.names);
+            state.leaf = known.or_else(|| datatype::common(name, self.is_domain()).map(str::to_owned));
+            return Ok(state);
+        }
+        let parent = parent.as_deref().unwrap_or(UNKNOWN);
+        let known = self.known(&state.path.names);
+        state.leaf = known.or_else(|| datatype::member(parent, name).map(str::to_owned));
+        if state.leaf.is_none() && (parent == "Extension" && name == "value" || self.has_variants(&state.path.names)) {
+            state.choice = Choice::Nested;
+        }
+        Ok(state)
+    }
+
+    fn known(&self, names: &[String]) -> Option<String> {
+        self.leaves.get(&names.join(".")).cloned()
+    }
+
+    /// Whether a parameter in the tables reads a variant of this element: `component.valueQuantity` of `component.value`.
+    fn has_variants(&self, names: &[String]) -> bool {
+        let stem = names.join(".");
+        let longer = self
+            .leaves
+            .range(stem.clone()..)
+            .take_while(|(path, _)| path.starts_with(&stem));
+        longer.into_iter().any(|(path, leaf)| {
+            let ending = path[stem.len()..].split('.').next().unwrap_or("");
+            !ending.is_empty()
+                && (datatype::of_suffix(ending) == *leaf || path[stem.len()..].contains('.'))
+                && ending.starts_with(|c: char| c.is_ascii_uppercase())
+        })
+    }
+
+    fn cast(&self, mut state: State, target: &str, span: &Range<usize>) -> Result<Vec<State>, ExprError> {
+        let refuse = |message: String| Err(ExprError::new(span, message));
+        if state.path.ref_is.is_some() {
+            return refuse("steps after where(resolve() is …) are not supported".to_owned());
+        }
+        let ending = datatype::suffix(target);
+        let Some(last) = state.path.names.last().cloned() else {
+            return refuse("a cast of the resource itself is not supported".to_owned());
+        };
+        let key = format!("{last}{ending}");
+        match std::mem::replace(&mut state.choice, Choice::No) {
+            Choice::Root(keys) => {
+                if !keys.contains(&key) {
+                    return refuse(format!("{}.{last} is never of the datatype {target}", self.type_name));
+                }
+                Ok(vec![with_key(state, key, &ending)])
+            }
+            Choice::Nested => Ok(vec![with_key(state, key, &ending)]),
+            Choice::No => match state.leaf.as_deref() {
+                Some("Resource") if self.registry.is_type(target) => {
+                    let test = WhereTest::Member(vec!["resourceType".to_owned()], target.to_owned());
+                    state.path.wheres.push(Where {
+                        at: state.path.names.len(),
+                        test,
+                    });
+                    state.leaf = Some(target.to_owned());
+                    Ok(vec![state])
+                }
+                Some(leaf) if leaf == target => Ok(vec![state]),
+                Some(leaf) => refuse(format!(
+                    "`{}` is of the datatype {leaf}, not {target}",
+                    state.path.names.join(".")
+                )),
+                None if state.path.names.len() == 1 => {
+                    state.leaf = Some(datatype::of_suffix(&ending));
+                    Ok(vec![state])
+                }
+                // The tables do not tell whether this is a choice element. In valid JSON only one of the two keys
+                // can stand there, so both are read.
+                None => {
+                    let mut plain = state.clone();
+                    plain.leaf = Some(datatype::of_suffix(&ending));
+                    Ok(vec![plain, with_key(state, key, &ending)])
+                }
+            },
+        }
+    }
+
+    fn ref_is(&self, state: State, target: &str, span: &Range<usize>) -> Result<Vec<State>, ExprError> {
+        if self.search_type != SearchType::Reference {
+            return Err(ExprError::new(
+                span,
+                "where(resolve() is …) is for reference parameters",
+            ));
+        }
+        if !self.registry.is_type(target) {
+            return Err(ExprError::new(
+                span,
+                format!("`{target}` is no resource type of this version"),
+            ));
+        }
+        if state.path.ref_is.is_some() {
+            return Err(ExprError::new(span, "a second where(resolve() is …) is not supported"));
+        }
+        // Of a choice only its Reference can resolve.
+        let states = match state.choice {
+            Choice::No => vec![state],
+            Choice::Root(_) | Choice::Nested => self.cast(state, "Reference", span)?,
+        };
+        let narrowed = states.into_iter().map(|mut state| {
+            state.path.ref_is = Some(target.to_owned());
+            state.leaf.get_or_insert_with(|| "Reference".to_owned());
+            state
+        });
+        Ok(narrowed.collect())
+    }
+
+    /// The path as the engine wants it; a bare choice gives one path for each variant.
+    fn finish(&self, state: State) -> Result<Vec<PathSpec>, ExprError> {
+        match &state.choice {
+            Choice::Nested => Err(self.asks_for_cast(&state)),
+            Choice::No => {
+                let leaf = state.leaf.unwrap_or_else(|| UNKNOWN.to_owned());
+                Ok(vec![PathSpec { leaf, ..state.path }])
+            }
+            Choice::Root(keys) => {
+                let stem = state.path.names.last().map_or(0, String::len);
+                let variants = keys.iter().map(|key| PathSpec {
+                    names: vec![key.clone()],
+                    leaf: datatype::of_suffix(key.get(stem..).unwrap_or("")),
+                    ..state.path.clone()
+                });
+                Ok(variants.collect())
+            }
+        }
+    }
+}
+
+fn at_index(mut state: State, index: usize) -> State {
+    let at = state.path.names.len();
+    state.path.wheres.push(Where {
+        at,
+        test: WhereTest::Index(index),
+    });
+    state
+}
+
+fn with_key(mut state: State, key: String, ending: &str) -> State {
+    if let Some(last) = state.path.names.last_mut() {
+        *last = key;
+    }
+    state.leaf = Some(datatype::of_suffix(ending));
+    state
+}
