@@ -4,14 +4,17 @@
 //! datatypes; where none of them knows, a path ends in [`UNKNOWN`].
 
 mod datatype;
+mod fields;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::expr::{Chain, Expr, ExprError, Head, Step, parse};
-use super::table::{Param, PathSpec, Registry, SearchType, Where, WhereTest};
+pub use fields::{Fields, from_fields};
+
+use super::expr::{Chain, Expr, ExprError, Head, Step};
+use super::table::{PathSpec, Registry, SearchType, Where, WhereTest};
 
 /// Datatype of a path that neither the expression nor the tables tell.
 pub const UNKNOWN: &str = "unknown";
@@ -62,80 +65,6 @@ pub fn lower(
     Ok(paths)
 }
 
-/// The fields of a SearchParameter resource that a parameter is made of, as they stand in its JSON.
-#[derive(Clone, Copy, Debug)]
-pub struct Fields<'a> {
-    /// `code`: the name in a query.
-    pub code: &'a str,
-    /// `type`, for instance `token`.
-    pub kind: &'a str,
-    /// `base`: the types that have the parameter.
-    pub bases: &'a [&'a str],
-    /// `expression`.
-    pub expression: &'a str,
-    /// `target`: the types a reference may point to; empty: any.
-    pub targets: &'a [&'a str],
-}
-
-/// Makes parameters of a SearchParameter's fields, one for each base, for [`Registry::with_params`].
-///
-/// Where some bases have no branch in the expression, their parameter is `unresolved`, as in the standard's tables.
-///
-/// # Errors
-///
-/// As [`parse`] and [`lower`]; and composite and special parameters, unknown types, a missing code or base.
-pub fn from_fields(fields: &Fields<'_>, registry: &Registry) -> Result<Vec<(String, Param)>, ExprError> {
-    let whole = 0..fields.expression.len();
-    let refuse = |message: String| Err(ExprError::new(&whole, message));
-    let kind = match SearchType::from_code(fields.kind) {
-        None => return refuse(format!("unknown search type `{}`", fields.kind)),
-        Some(SearchType::Composite) => return refuse("composite parameters of one's own are not supported".to_owned()),
-        Some(SearchType::Special) => return refuse("special parameters of one's own are not supported".to_owned()),
-        Some(kind) => kind,
-    };
-    let in_code = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    if fields.code.is_empty() || !fields.code.chars().all(in_code) {
-        return refuse("the code of a parameter is letters, digits, `-` and `_`".to_owned());
-    }
-    if fields.bases.is_empty() {
-        return refuse("the parameter has no base".to_owned());
-    }
-    let expr = parse(fields.expression)?;
-    let mut targets: Vec<String> = fields.targets.iter().map(|&target| target.to_owned()).collect();
-    targets.sort_unstable();
-    targets.dedup();
-    let mut params = Vec::new();
-    let mut reached = false;
-    for &base in fields.bases {
-        if !is_base(registry, base) {
-            return refuse(format!("`{base}` is no resource type of this version"));
-        }
-        // With a single base, its error says more than that nothing was reached.
-        let has_branch = fields.bases.len() == 1 || has_branch(&expr, base, kind, registry);
-        let paths = if has_branch {
-            lower(&expr, base, kind, registry)?
-        } else {
-            Vec::new()
-        };
-        reached |= has_branch;
-        let unresolved = (!has_branch).then(|| "the expression reaches no element of this type".to_owned());
-        let param = Param {
-            code: fields.code.to_owned(),
-            kind,
-            paths,
-            rule: expr.rule(),
-            unresolved,
-            targets: targets.clone(),
-            components: Vec::new(),
-        };
-        params.push((base.to_owned(), param));
-    }
-    if !reached {
-        return refuse("no branch of the expression is about one of the bases".to_owned());
-    }
-    Ok(params)
-}
-
 fn is_base(registry: &Registry, name: &str) -> bool {
     registry.is_type(name) || matches!(name, "Resource" | "DomainResource")
 }
@@ -158,6 +87,10 @@ fn leaves(registry: &Registry, type_name: &str) -> BTreeMap<String, String> {
     let mut known = BTreeMap::new();
     for param in registry.params(type_name) {
         for path in &param.paths {
+            // Here the datatype is that of the test, not of the element.
+            if path.wheres.iter().any(|test| is_resource_type_test(&test.test)) {
+                continue;
+            }
             known.insert(path.names.join("."), path.leaf.clone());
             for part in param.components.iter().flat_map(|component| &component.paths) {
                 let base: &[String] = if part.root { &[] } else { &path.names };
@@ -168,6 +101,10 @@ fn leaves(registry: &Registry, type_name: &str) -> BTreeMap<String, String> {
     }
     known.retain(|_, leaf| leaf != UNKNOWN);
     known
+}
+
+fn is_resource_type_test(test: &WhereTest) -> bool {
+    matches!(test, WhereTest::Member(member, _) if member.len() == 1 && member[0] == "resourceType")
 }
 
 /// Whether some branch starts with a type; then branches without one may belong to another type.
@@ -196,6 +133,8 @@ enum Choice {
     Root(Vec<String>),
     /// A choice below the root, where the tables do not list the variants.
     Nested,
+    /// `Extension.value`: of any datatype.
+    Extension,
 }
 
 struct Lowering<'a> {
@@ -307,6 +246,7 @@ impl Lowering<'_> {
             Step::Cast(target) => return self.cast(state, target, span),
             Step::RefIs(target) => return self.ref_is(state, target, span),
             _ if state.path.ref_is.is_some() => "steps after where(resolve() is …) are not supported",
+            Step::Field(name) if state.choice == Choice::Extension => return self.member_of_value(&state, name, span),
             _ if state.choice != Choice::No => return Err(self.asks_for_cast(&state)),
             Step::Field(name) => return Ok(vec![self.field(state, name, span)?]),
             Step::Equal(member, text) => {
@@ -364,10 +304,28 @@ impl Lowering<'_> {
         let parent = parent.as_deref().unwrap_or(UNKNOWN);
         let known = self.known(&state.path.names);
         state.leaf = known.or_else(|| datatype::member(parent, name).map(str::to_owned));
-        if state.leaf.is_none() && (parent == "Extension" && name == "value" || self.has_variants(&state.path.names)) {
+        if parent == "Extension" && name == "value" {
+            state.leaf = None;
+            state.choice = Choice::Extension;
+        } else if state.leaf.is_none() && self.has_variants(&state.path.names) {
             state.choice = Choice::Nested;
         }
         Ok(state)
+    }
+
+    /// `extension.value.code`: of each datatype that has such a member.
+    fn member_of_value(&self, state: &State, name: &str, span: &Range<usize>) -> Result<Vec<State>, ExprError> {
+        let mut states = Vec::new();
+        for datatype in datatype::with_member(name) {
+            for value in self.cast(state.clone(), datatype, span)? {
+                states.push(self.field(value, name, span)?);
+            }
+        }
+        if states.is_empty() {
+            Err(self.asks_for_cast(state))
+        } else {
+            Ok(states)
+        }
     }
 
     fn known(&self, names: &[String]) -> Option<String> {
@@ -406,9 +364,9 @@ impl Lowering<'_> {
                 }
                 Ok(vec![with_key(state, key, &ending)])
             }
-            Choice::Nested => Ok(vec![with_key(state, key, &ending)]),
+            Choice::Nested | Choice::Extension => Ok(vec![with_key(state, key, &ending)]),
             Choice::No => match state.leaf.as_deref() {
-                Some("Resource") if self.registry.is_type(target) => {
+                None | Some("Resource") if self.registry.is_type(target) => {
                     let test = WhereTest::Member(vec!["resourceType".to_owned()], target.to_owned());
                     state.path.wheres.push(Where {
                         at: state.path.names.len(),
@@ -456,7 +414,7 @@ impl Lowering<'_> {
         // Of a choice only its Reference can resolve.
         let states = match state.choice {
             Choice::No => vec![state],
-            Choice::Root(_) | Choice::Nested => self.cast(state, "Reference", span)?,
+            Choice::Root(_) | Choice::Nested | Choice::Extension => self.cast(state, "Reference", span)?,
         };
         let narrowed = states.into_iter().map(|mut state| {
             state.path.ref_is = Some(target.to_owned());
@@ -473,6 +431,19 @@ impl Lowering<'_> {
             Choice::No => {
                 let leaf = state.leaf.unwrap_or_else(|| UNKNOWN.to_owned());
                 Ok(vec![PathSpec { leaf, ..state.path }])
+            }
+            // One value stands in an extension, so reading the datatypes that fit the search is exact.
+            Choice::Extension => {
+                let fitting = datatype::fitting(self.search_type).iter();
+                let paths = fitting.map(|datatype| {
+                    let key = format!("value{}", datatype::suffix(datatype));
+                    let typed = with_key(state.clone(), key, &datatype::suffix(datatype));
+                    PathSpec {
+                        leaf: typed.leaf.unwrap_or_default(),
+                        ..typed.path
+                    }
+                });
+                Ok(paths.collect())
             }
             Choice::Root(keys) => {
                 let stem = state.path.names.last().map_or(0, String::len);

@@ -1,5 +1,7 @@
 //! Which datatype a member of a common FHIR datatype has: what the tables do not tell about paths of no standard parameter.
 
+use crate::search::table::SearchType;
+
 /// Primitive types; in JSON keys of choice elements they start with a capital letter.
 const PRIMITIVES: [&str; 20] = [
     "base64Binary",
@@ -179,6 +181,50 @@ pub(super) fn common(name: &str, domain: bool) -> Option<&'static str> {
         .iter()
         .find(|(element, _)| *element == name)
         .map(|(_, leaf)| *leaf)
+}
+
+/// Datatypes that have a member of this name.
+pub(super) fn with_member(name: &str) -> impl Iterator<Item = &'static str> {
+    let having = MEMBERS
+        .iter()
+        .filter(move |(_, members)| members.iter().any(|(member, _)| *member == name));
+    having
+        .map(|(datatype, _)| *datatype)
+        .filter(|datatype| !matches!(*datatype, "Extension" | "Narrative"))
+}
+
+/// Datatypes of an extension's value that a search type can compare.
+pub(super) fn fitting(search_type: SearchType) -> &'static [&'static str] {
+    match search_type {
+        SearchType::Number => &["decimal", "integer", "integer64", "positiveInt", "unsignedInt"],
+        SearchType::Date => &["date", "dateTime", "instant", "Period", "Timing"],
+        SearchType::String => &["string", "markdown", "HumanName", "Address", "CodeableConcept"],
+        SearchType::Token => &[
+            "code",
+            "Coding",
+            "CodeableConcept",
+            "Identifier",
+            "ContactPoint",
+            "boolean",
+            "string",
+            "id",
+            "uri",
+            "CodeableReference",
+        ],
+        SearchType::Reference => &["Reference", "canonical", "uri", "CodeableReference"],
+        SearchType::Quantity => &[
+            "Quantity",
+            "Age",
+            "Count",
+            "Distance",
+            "Duration",
+            "Money",
+            "Range",
+            "SampledData",
+        ],
+        SearchType::Uri => &["uri", "url", "canonical", "oid", "uuid"],
+        SearchType::Composite | SearchType::Special => &[],
+    }
 }
 
 /// The ending of a choice element's JSON key for a datatype: `dateTime` becomes `DateTime`.

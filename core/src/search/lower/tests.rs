@@ -1,6 +1,7 @@
 //! Expressions: the standard's own against its tables, and each piece of the grammar.
 
 use super::*;
+use crate::search::expr::parse;
 use crate::search::table::Rule;
 
 /// Rows whose published expression does not give the table's paths, and why.
@@ -299,6 +300,10 @@ fn positions_count_items() {
         String,
         &["name[0].given:string"],
     );
+    let expr = parse("Bundle.entry[0].resource as Composition").expect("parses");
+    let paths = lower(&expr, "Bundle", Reference, &Registry::r5()).expect("as published in R5");
+    let bundle = ["entry[0].resource[resourceType=Composition]:Composition"];
+    assert_eq!(paths.iter().map(shown).collect::<Vec<_>>(), bundle);
     let both = ["!start:instant", "!requestedPeriod.start:unknown"];
     gives("(start | requestedPeriod.start).first()", "Appointment", Date, &both);
     gives(
@@ -365,8 +370,28 @@ fn extensions_have_both_spellings() {
         Token,
         &["contact[@u].gender:unknown"],
     );
-    refused(
+    let dates = [
+        "Date:date",
+        "DateTime:dateTime",
+        "Instant:instant",
+        "Period:Period",
+        "Timing:Timing",
+    ];
+    let dates = dates.map(|variant| format!("extension[url=u].value{variant}"));
+    gives(
         "Patient.extension('u').value",
+        "Patient",
+        SearchType::Date,
+        &dates.each_ref().map(String::as_str),
+    );
+    let codes = [
+        "extension[url=u].extension.valueCoding.code:code",
+        "extension[url=u].extension.valueQuantity.code:code",
+        "extension[url=u].extension.valueTiming.code:CodeableConcept",
+    ];
+    gives("Patient.extension('u').extension.value.code", "Patient", Token, &codes);
+    refused(
+        "Patient.extension('u').value.nothing",
         "Patient",
         Token,
         ".value",
@@ -467,17 +492,18 @@ fn anything_else_is_refused_and_nothing_panics() {
     assert!(parse(&long).is_ok());
 }
 
+const MAIDEN: Fields<'static> = Fields {
+    code: "maiden",
+    kind: "string",
+    bases: &["Patient", "Person"],
+    expression: "Patient.name.where(use='maiden').family | Person.name.where(use='maiden').family",
+    targets: &[],
+};
+
 #[test]
 fn fields_of_a_resource_become_parameters() {
     let r4 = Registry::r4();
-    let fields = Fields {
-        code: "maiden",
-        kind: "string",
-        bases: &["Patient", "Person"],
-        expression: "Patient.name.where(use='maiden').family | Person.name.where(use='maiden').family",
-        targets: &[],
-    };
-    let params = from_fields(&fields, &r4).expect("fits");
+    let params = from_fields(&MAIDEN, &r4).expect("fits");
     assert_eq!(params.len(), 2);
     let mut registry = r4.clone();
     for (type_name, param) in params {
@@ -491,7 +517,7 @@ fn fields_of_a_resource_become_parameters() {
 
     let half = Fields {
         expression: "Patient.name.family",
-        ..fields
+        ..MAIDEN
     };
     let params = from_fields(&half, &r4).expect("one base is reached");
     assert!(params[0].1.unresolved.is_none() && params[1].1.unresolved.is_some() && params[1].1.paths.is_empty());
@@ -501,55 +527,59 @@ fn fields_of_a_resource_become_parameters() {
         bases: &["Basic"],
         expression: "Basic.subject",
         targets: &["Patient", "Group"],
-        ..fields
+        ..MAIDEN
     };
     assert_eq!(
         from_fields(&patient, &r4).expect("fits")[0].1.targets,
         ["Group", "Patient"]
     );
+}
 
+#[test]
+fn fields_that_do_not_fit_are_refused() {
+    let r4 = Registry::r4();
     let refused = [
         (
             Fields {
                 kind: "composite",
-                ..fields
+                ..MAIDEN
             },
             "composite",
         ),
         (
             Fields {
                 kind: "special",
-                ..fields
+                ..MAIDEN
             },
             "special",
         ),
         (
             Fields {
                 kind: "strange",
-                ..fields
+                ..MAIDEN
             },
             "unknown search type",
         ),
-        (Fields { code: "a:b", ..fields }, "code"),
-        (Fields { bases: &[], ..fields }, "no base"),
+        (Fields { code: "a:b", ..MAIDEN }, "code"),
+        (Fields { bases: &[], ..MAIDEN }, "no base"),
         (
             Fields {
                 bases: &["Human"],
-                ..fields
+                ..MAIDEN
             },
             "no resource type",
         ),
         (
             Fields {
                 bases: &["Group", "Basic"],
-                ..fields
+                ..MAIDEN
             },
             "no branch",
         ),
         (
             Fields {
                 expression: "Patient.nam",
-                ..fields
+                ..MAIDEN
             },
             "no element",
         ),
