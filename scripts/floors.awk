@@ -23,6 +23,7 @@ function begin(path) {
   sub(/(^|\/)mod$/, "", module)
   gsub(/\//, "::", module)
   root = module == "lib"
+  if (!root && !place(module)) complain(1, module, "this module has no place in scripts/floors")
   statement = ""
   brackets = 0
 }
@@ -109,8 +110,8 @@ function check(path, number,    i, own, theirs, base, part, n) {
   } else sub(/^crate(::)?/, "", path)
   own = place(module)
   theirs = place(path)
-  if (own == 0) complain(number, module, "this module has no place in scripts/floors")
-  else if (theirs == 0) complain(number, "crate::" path, "name the module it lives in, or give that a place in scripts/floors")
+  if (own == 0) return # said already
+  if (theirs == 0) complain(number, "crate::" path, "name the module it lives in, or give that a place in scripts/floors")
   else if (theirs > own) complain(number, "crate::" path, "it stands above " module)
 }
 
