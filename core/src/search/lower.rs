@@ -428,6 +428,7 @@ impl Lowering<'_> {
     fn finish(&self, state: State) -> Result<Vec<PathSpec>, ExprError> {
         match &state.choice {
             Choice::Nested => Err(self.asks_for_cast(&state)),
+            Choice::Extension if datatype::fitting(self.search_type).is_empty() => Err(self.asks_for_cast(&state)),
             Choice::No => {
                 let leaf = state.leaf.unwrap_or_else(|| UNKNOWN.to_owned());
                 Ok(vec![PathSpec { leaf, ..state.path }])

@@ -384,6 +384,13 @@ fn extensions_have_both_spellings() {
         SearchType::Date,
         &dates.each_ref().map(String::as_str),
     );
+    refused(
+        "Patient.extension('u').value",
+        "Patient",
+        SearchType::Special,
+        ".value",
+        "a cast must say which",
+    );
     let codes = [
         "extension[url=u].extension.valueCoding.code:code",
         "extension[url=u].extension.valueQuantity.code:code",
