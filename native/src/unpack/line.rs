@@ -1,0 +1,94 @@
+//! The line in the making: a value's bytes without the whitespace between its tokens, up to a limit.
+
+/// Collects one value. Beyond its limit it keeps one byte more and drops the rest, so that a value too long comes out
+/// as one line that is both over the limit and not JSON.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    bytes: Vec<u8>,
+    limit: usize,
+    on: bool,
+    /// The last kept byte belongs to a number or word.
+    after_token: bool,
+    gap: bool,
+}
+
+impl Line {
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            bytes: Vec::new(),
+            limit,
+            on: false,
+            after_token: false,
+            gap: false,
+        }
+    }
+
+    pub(super) fn start(&mut self) {
+        self.bytes.clear();
+        self.on = true;
+        self.after_token = false;
+        self.gap = false;
+    }
+
+    pub(super) fn stop(&mut self) {
+        self.on = false;
+        self.bytes.clear();
+    }
+
+    pub(super) fn is_on(&self) -> bool {
+        self.on
+    }
+
+    /// Hands the line out with its line feed.
+    pub(super) fn emit(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.bytes);
+        out.push(b'\n');
+        self.stop();
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        let room = (self.limit.saturating_add(1)).saturating_sub(self.bytes.len());
+        self.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    /// Whitespace between tokens.
+    pub(super) fn blank(&mut self) {
+        self.gap = true;
+    }
+
+    /// A bracket, comma, colon, or a string's opening quote.
+    pub(super) fn mark(&mut self, byte: u8) {
+        if self.on {
+            self.after_token = false;
+            self.keep(&[byte]);
+        }
+    }
+
+    /// Bytes of a number or word. A gap between two of them stays, as one space: `1 2` must not become `12`.
+    pub(super) fn token(&mut self, bytes: &[u8]) {
+        if self.on {
+            if self.after_token && self.gap {
+                self.keep(b" ");
+            }
+            self.after_token = true;
+            self.gap = false;
+            self.keep(bytes);
+        }
+    }
+
+    /// Bytes within a string, its closing quote too. A raw line feed would break the line in two, so it becomes a tab:
+    /// as wrong within a string as before.
+    pub(super) fn text(&mut self, bytes: &[u8]) {
+        if self.on {
+            let from = self.bytes.len();
+            self.keep(bytes);
+            if memchr::memchr(b'\n', &self.bytes[from..]).is_some() {
+                for byte in &mut self.bytes[from..] {
+                    if *byte == b'\n' {
+                        *byte = b'\t';
+                    }
+                }
+            }
+        }
+    }
+}
