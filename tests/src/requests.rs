@@ -1,0 +1,99 @@
+//! Lists of requests, as data: what the oracle and the engine are asked about.
+
+use crate::oracle::OracleRequest;
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A file of requests.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestList {
+    /// Snapshot instant of requests that name none.
+    pub transaction_time: String,
+    /// Members `system|code` of the value sets that requests may name, by URL.
+    #[serde(default)]
+    pub value_sets: BTreeMap<String, Vec<String>>,
+    /// The requests, in the order of the file.
+    pub request: Vec<Request>,
+}
+
+/// One request of a list.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// `_typeFilter`, one filter each.
+    #[serde(default)]
+    pub filters: Vec<String>,
+    /// `_type`.
+    #[serde(default)]
+    pub types: Vec<String>,
+    /// `_since`.
+    pub since: Option<String>,
+    /// `_until`.
+    pub until: Option<String>,
+    /// Own snapshot instant.
+    pub transaction_time: Option<String>,
+    /// Base URL of the server whose data this is.
+    pub fhir_base: Option<String>,
+}
+
+impl RequestList {
+    /// Reads a list.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the text, and where.
+    pub fn parse(text: &str) -> Result<RequestList, String> {
+        toml::from_str(text).map_err(|error| error.to_string())
+    }
+
+    /// One request of the list as the oracle takes it.
+    #[must_use]
+    pub fn for_oracle(&self, request: &Request) -> OracleRequest {
+        let own = request.transaction_time.as_ref();
+        OracleRequest {
+            types: request.types.clone(),
+            type_filters: request.filters.clone(),
+            since: request.since.clone(),
+            until: request.until.clone(),
+            transaction_time: own.unwrap_or(&self.transaction_time).clone(),
+            fhir_base: request.fhir_base.clone(),
+            value_sets: self.code_lists(),
+        }
+    }
+
+    /// The value sets with system and code apart.
+    #[must_use]
+    pub fn code_lists(&self) -> BTreeMap<String, BTreeSet<(String, String)>> {
+        let pair = |member: &String| {
+            let (system, code) = member.rsplit_once('|').unwrap_or(("", member));
+            (system.to_owned(), code.to_owned())
+        };
+        self.value_sets
+            .iter()
+            .map(|(url, members)| (url.clone(), members.iter().map(pair).collect()))
+            .collect()
+    }
+}
+
+impl Request {
+    /// The request in one line, for reports.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let mut parts = self.filters.clone();
+        if !self.types.is_empty() {
+            parts.push(format!("_type={}", self.types.join(",")));
+        }
+        let named = [
+            ("_since", &self.since),
+            ("_until", &self.until),
+            ("at", &self.transaction_time),
+        ];
+        parts.extend(
+            named
+                .iter()
+                .filter_map(|(name, value)| Some(format!("{name}={}", value.as_ref()?))),
+        );
+        parts.join("  ")
+    }
+}
