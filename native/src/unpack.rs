@@ -193,12 +193,59 @@ impl Unpacker {
         }
         if is_blank(byte) {
             self.line.blank();
-            return Ok(rest.iter().position(|&byte| !is_blank(byte)).unwrap_or(rest.len()));
+            return Ok(blank_length(rest));
         }
         match self.opaque {
+            Some(opaque) if self.closers.len() > opaque.base => self.pass(opaque.base, rest, out),
             Some(_) => self.within_opaque(byte, out),
             None => self.structure(byte, out),
         }
+    }
+
+    /// Passes over the inside of an array or object, keeping its bytes in runs as long as they go: most bytes of most
+    /// inputs come through here. Stops behind the value's last bracket, or in a string that must be looked at closer.
+    fn pass(&mut self, base: usize, rest: &[u8], out: &mut Vec<u8>) -> Result<usize, UnpackError> {
+        let (mut from, mut at) = (0, 0);
+        while let Some(&byte) = rest.get(at) {
+            match byte {
+                b'"' => match string_length(&rest[at + 1..]) {
+                    Some(length) => at += 1 + length,
+                    None => {
+                        self.line.run(&rest[from..=at], false);
+                        self.lexeme = Lexeme::Text { escaped: false };
+                        return Ok(at + 1);
+                    }
+                },
+                b',' | b':' => at += 1,
+                b'{' | b'[' => {
+                    self.nest(byte, at)?;
+                    at += 1;
+                }
+                b'}' | b']' => {
+                    self.unnest(byte, at)?;
+                    at += 1;
+                    if self.closers.len() == base {
+                        self.line.run(&rest[from..at], false);
+                        self.end_of_token(out);
+                        return Ok(at);
+                    }
+                }
+                _ if is_blank(byte) => {
+                    self.line.run(&rest[from..at], at > from && !is_delimiter(rest[at - 1]));
+                    self.line.blank();
+                    at += blank_length(&rest[at..]);
+                    from = at;
+                }
+                _ => {
+                    if at == from {
+                        self.line.join();
+                    }
+                    at += 1 + rest[at + 1..].iter().take_while(|&&byte| !is_delimiter(byte)).count();
+                }
+            }
+        }
+        self.line.run(&rest[from..at], at > from && !is_delimiter(rest[at - 1]));
+        Ok(at)
     }
 
     /// Takes a byte of a value that is passed over; gives 0 where a token begins.
@@ -448,20 +495,35 @@ impl Unpacker {
     }
 
     fn open(&mut self, byte: u8) -> Result<(), UnpackError> {
-        if self.closers.len() == MAX_DEPTH {
-            return Err(UnpackError::new(UnpackErrorKind::TooDeep, self.position));
-        }
-        self.closers.push(if byte == b'{' { b'}' } else { b']' });
+        self.nest(byte, 0)?;
         self.line.mark(byte);
         Ok(())
     }
 
     fn close(&mut self, byte: u8) -> Result<(), UnpackError> {
-        if self.closers.pop() != Some(byte) {
-            return Err(self.unexpected("the bracket that closes the last open one"));
-        }
+        self.unnest(byte, 0)?;
         self.line.mark(byte);
         Ok(())
+    }
+
+    /// Counts an opening bracket, `ahead` bytes behind the position.
+    fn nest(&mut self, byte: u8, ahead: usize) -> Result<(), UnpackError> {
+        if self.closers.len() == MAX_DEPTH {
+            return Err(UnpackError::new(UnpackErrorKind::TooDeep, self.position + ahead as u64));
+        }
+        self.closers.push(if byte == b'{' { b'}' } else { b']' });
+        Ok(())
+    }
+
+    fn unnest(&mut self, byte: u8, ahead: usize) -> Result<(), UnpackError> {
+        if self.closers.pop() == Some(byte) {
+            return Ok(());
+        }
+        let expected = "the bracket that closes the last open one";
+        Err(UnpackError::new(
+            UnpackErrorKind::Unexpected { expected },
+            self.position + ahead as u64,
+        ))
     }
 
     fn unexpected(&self, expected: &'static str) -> UnpackError {
@@ -475,4 +537,32 @@ fn is_blank(byte: u8) -> bool {
 
 fn is_delimiter(byte: u8) -> bool {
     is_blank(byte) || matches!(byte, b',' | b':' | b'{' | b'}' | b'[' | b']' | b'"')
+}
+
+/// The bytes from behind a string's opening quote to behind its closing one; `None` where it does not end here, or
+/// has a raw line feed.
+fn string_length(bytes: &[u8]) -> Option<usize> {
+    // Most strings end before a call of memchr pays.
+    const SHORT: usize = 24;
+    let mut at = 0;
+    loop {
+        let rest = bytes.get(at..)?;
+        let short = rest
+            .iter()
+            .take(SHORT)
+            .position(|byte| matches!(byte, b'"' | b'\\' | b'\n'));
+        let found = match short {
+            Some(found) => found,
+            None => SHORT + memchr::memchr3(b'"', b'\\', b'\n', rest.get(SHORT..)?)?,
+        };
+        match rest[found] {
+            b'"' => return Some(at + found + 1),
+            b'\\' if rest.get(found + 1) != Some(&b'\n') => at += found + 2,
+            _ => return None,
+        }
+    }
+}
+
+fn blank_length(bytes: &[u8]) -> usize {
+    bytes.iter().position(|&byte| !is_blank(byte)).unwrap_or(bytes.len())
 }

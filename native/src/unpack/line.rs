@@ -64,13 +64,25 @@ impl Line {
         }
     }
 
-    /// Bytes of a number or word. A gap between two of them stays, as one space: `1 2` must not become `12`.
+    /// Bytes of a number or word.
     pub(super) fn token(&mut self, bytes: &[u8]) {
-        if self.on {
-            if self.after_token && self.gap {
-                self.keep(b" ");
-            }
-            self.after_token = true;
+        self.join();
+        self.run(bytes, true);
+    }
+
+    /// Called before a token that may follow a gap. A gap between two tokens stays, as one space: `1 2` must not
+    /// become `12`.
+    pub(super) fn join(&mut self) {
+        if self.on && self.after_token && self.gap {
+            self.keep(b" ");
+        }
+        self.gap = false;
+    }
+
+    /// Whole tokens and marks as they are, the caller having called [`Line::join`] before a first token.
+    pub(super) fn run(&mut self, bytes: &[u8], ends_in_token: bool) {
+        if self.on && !bytes.is_empty() {
+            self.after_token = ends_in_token;
             self.gap = false;
             self.keep(bytes);
         }

@@ -316,3 +316,34 @@ fn pretty_printed_bundles_agree_with_serde_json() {
         assert_eq!(lines(&pretty), oracle(&document));
     }
 }
+
+#[test]
+fn damaged_documents_never_depend_on_the_pieces() {
+    let whole = concat!(
+        "{\"id\": \"x\", \"entry\" : [ {\"resource\": {\"id\": \"1\", \"n\": [1, 2.5e3 , tru e]}},\n {\"resource\":",
+        "{\"s\":\"q\\\"\\\\ \\u00e9 a string longer than the short ones are\"}}], \"resourceType\": \"Bundle\"}\n[1 , {}]"
+    );
+    let insertions = *b"\"\\{}[],: \n1a\t";
+    let mut seed = 3_u64;
+    let mut next = |below: usize| {
+        seed = seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as usize % below
+    };
+    for _ in 0..3000 {
+        let mut damaged = whole.as_bytes().to_vec();
+        for _ in 0..=next(3) {
+            let at = next(damaged.len());
+            match next(3) {
+                0 => damaged[at] = insertions[next(insertions.len())],
+                1 => damaged.insert(at, insertions[next(insertions.len())]),
+                _ => drop(damaged.remove(at)),
+            }
+        }
+        let text = String::from_utf8(damaged).expect("ASCII stays ASCII");
+        let (out, _) = unpack_limited(&text, 1 << 20);
+        assert!(out.is_empty() || out.ends_with('\n'));
+        assert!(out.lines().all(|line| !line.trim().is_empty()), "no line is blank");
+    }
+}
