@@ -2,4 +2,14 @@
 //!
 //! Nothing here opens a file, asks the clock or awaits. See `ARCHITECTURE.md`.
 
+pub mod error;
+pub mod filter;
+pub mod frame;
+pub mod plan;
+pub mod position;
+pub mod problem;
+pub mod project;
+pub mod request;
+pub mod scan;
 pub mod search;
+pub mod sieve;

@@ -1,5 +1,9 @@
 //! FHIR search: generated tables, and text compiled into typed predicates over captured values.
 
 pub mod expr;
+pub mod kind;
+pub mod leaf;
 pub mod lower;
+pub mod query;
+pub mod refusals;
 pub mod table;

@@ -1,0 +1,363 @@
+//! Gates run on the captured values of a line.
+
+use crate::plan::gate::{Base, Matcher, Path, Test};
+use crate::plan::{Plan, TypePlan};
+use crate::scan::json::{Json, Kind};
+use crate::scan::slots::Capture;
+use crate::scan::walk::{Flow, Watch};
+use crate::search::kind::date;
+use crate::search::kind::reference;
+use crate::search::leaf::Leaf;
+use crate::search::table::{Registry, WhereTest};
+
+/// The state of one line's gates; reused from line to line.
+#[derive(Debug, Default)]
+pub struct GateStates(Vec<State>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    Passed,
+    Failed,
+}
+
+/// Watches a walk and decides as soon as a gate's members have all been read.
+pub(crate) struct Decider<'p> {
+    plan: &'p TypePlan,
+    registry: &'p Registry,
+    states: &'p mut GateStates,
+    seen: u128,
+    trusts: bool,
+}
+
+/// A line's captures while it is judged.
+#[derive(Clone, Copy)]
+struct Line<'a> {
+    bytes: &'a [u8],
+    captures: &'a [Capture],
+    plan: &'a TypePlan,
+    registry: &'a Registry,
+    /// The whole line has been read, so what is not there is missing.
+    complete: bool,
+}
+
+/// A verdict may have to wait for the contained resources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct MustWait;
+
+impl<'p> Decider<'p> {
+    pub(crate) fn new(plan: &'p Plan, type_plan: &'p TypePlan, states: &'p mut GateStates) -> Self {
+        states.0.clear();
+        states.0.resize(type_plan.gates.len(), State::Open);
+        Decider {
+            plan: type_plan,
+            registry: plan.registry(),
+            states,
+            seen: 0,
+            trusts: plan.trusts(),
+        }
+    }
+
+    /// The verdict on a line that has been read to its end.
+    pub(crate) fn keeps(&mut self, bytes: &[u8], captures: &[Capture]) -> bool {
+        let line = Line {
+            bytes,
+            captures,
+            plan: self.plan,
+            registry: self.registry,
+            complete: true,
+        };
+        let mut passes = |gate: usize| {
+            if self.states.0[gate] == State::Open {
+                let passed = line.passes(&self.plan.gates[gate].test) == Ok(true);
+                self.states.0[gate] = if passed { State::Passed } else { State::Failed };
+            }
+            self.states.0[gate] == State::Passed
+        };
+        self.plan.always.iter().all(|&gate| passes(gate))
+            && (self.plan.filters.is_empty()
+                || self
+                    .plan
+                    .filters
+                    .iter()
+                    .any(|filter| filter.gates.iter().all(|&gate| passes(gate))))
+    }
+
+    /// Whether no filter can pass any more.
+    fn is_lost(&self) -> bool {
+        let failed = |&gate: &usize| self.states.0[gate] == State::Failed;
+        self.plan.always.iter().any(failed)
+            || (!self.plan.filters.is_empty() && self.plan.filters.iter().all(|filter| filter.gates.iter().any(failed)))
+    }
+
+    fn is_won(&self) -> bool {
+        let passed = |&gate: &usize| self.states.0[gate] == State::Passed;
+        self.plan.always.iter().all(passed)
+            && (self.plan.filters.is_empty() || self.plan.filters.iter().any(|filter| filter.gates.iter().all(passed)))
+    }
+}
+
+impl Watch for Decider<'_> {
+    fn root_closed(&mut self, child: usize, bytes: &[u8], captures: &[Capture]) -> Flow {
+        self.seen |= 1 << (child & 127);
+        let mut decided = false;
+        for &gate in self.plan.by_root.get(child).map(Vec::as_slice).unwrap_or_default() {
+            if self.states.0[gate] != State::Open || self.plan.gates[gate].roots & !self.seen != 0 {
+                continue;
+            }
+            let line = Line {
+                bytes,
+                captures,
+                plan: self.plan,
+                registry: self.registry,
+                complete: false,
+            };
+            if let Ok(passed) = line.passes(&self.plan.gates[gate].test) {
+                self.states.0[gate] = if passed { State::Passed } else { State::Failed };
+                decided = true;
+            }
+        }
+        if !decided {
+            Flow::Continue
+        } else if self.is_lost() {
+            Flow::Drop
+        } else if self.trusts && self.is_won() {
+            Flow::Enough
+        } else {
+            Flow::Continue
+        }
+    }
+}
+
+impl<'a> Line<'a> {
+    fn passes(&self, test: &Test) -> Result<bool, MustWait> {
+        match test {
+            Test::Window { slot, window } => {
+                let stamp = self
+                    .captured(*slot)
+                    .find_map(|value| date::stored(Leaf::Instant, value));
+                // Without a known time of change a resource is included: losing an update is worse than sending it twice.
+                Ok(stamp.is_none_or(|stamp| window.holds(stamp.lo)))
+            }
+            Test::Presence { paths, present } => {
+                let found = self.any(paths, &mut |path, value| is_present(path, value))?;
+                Ok(found == *present)
+            }
+            Test::Values {
+                paths,
+                matchers,
+                negated,
+                first_only: false,
+            } => {
+                let found = self.any(paths, &mut |path, value| accepts_any(matchers, path, value))?;
+                Ok(found != *negated)
+            }
+            Test::Values {
+                paths,
+                matchers,
+                negated,
+                first_only: true,
+            } => {
+                let mut verdict = None;
+                for path in paths {
+                    self.visit(path, &mut |path, value| {
+                        if verdict.is_none() && value.is_value() {
+                            verdict = Some(accepts_any(matchers, path, value));
+                        }
+                        verdict.is_some()
+                    })?;
+                }
+                Ok(verdict.unwrap_or(false) != *negated)
+            }
+            Test::Exists {
+                paths,
+                when_true,
+                when_false,
+            } => {
+                let exists = self.any(paths, &mut |_, value| value.is_value() && value.raw() != b"false")?;
+                Ok(if exists { *when_true } else { *when_false })
+            }
+            Test::Composite { bases, tuples } => {
+                for base in bases {
+                    if self.composite(base, tuples)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+        }
+    }
+
+    fn composite(&self, base: &Base, tuples: &[Vec<Matcher>]) -> Result<bool, MustWait> {
+        let Some(path) = &base.path else {
+            return self.any_tuple(base, tuples, None);
+        };
+        let mut found = Ok(false);
+        self.visit(path, &mut |_, element| {
+            found = self.any_tuple(base, tuples, Some(element));
+            found != Ok(false)
+        })?;
+        found
+    }
+
+    fn any_tuple(&self, base: &Base, tuples: &[Vec<Matcher>], element: Option<Json<'a>>) -> Result<bool, MustWait> {
+        for tuple in tuples {
+            let mut all = true;
+            for (paths, matcher) in base.parts.iter().zip(tuple) {
+                let mut test = |path: &Path, value: Json<'_>| accepts(matcher, path, value);
+                let mut one = false;
+                for path in paths {
+                    one = one
+                        || match (path.slot, element) {
+                            (None, Some(element)) => self.follow(path, element, 0, &mut test)?,
+                            _ => self.visit(path, &mut test)?,
+                        };
+                }
+                all = all && one;
+            }
+            if all && !tuple.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn any(&self, paths: &[Path], test: &mut dyn FnMut(&Path, Json<'a>) -> bool) -> Result<bool, MustWait> {
+        for path in paths {
+            if self.visit(path, test)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn captured(&self, slot: u16) -> impl Iterator<Item = Json<'a>> {
+        let bytes = self.bytes;
+        let own = self.captures.iter().filter(move |capture| capture.slot == slot);
+        own.map(move |capture| Json::new(&bytes[capture.start as usize..capture.end as usize]))
+    }
+
+    /// Calls `test` on each value of a path until it says true.
+    fn visit(&self, path: &Path, test: &mut dyn FnMut(&Path, Json<'a>) -> bool) -> Result<bool, MustWait> {
+        let Some(slot) = path.slot else { return Ok(false) };
+        let only = path.tests.iter().find_map(|(at, test)| match test {
+            WhereTest::Index(index) if *at == 0 => Some(*index),
+            _ => None,
+        });
+        for (index, value) in self.captured(slot).enumerate() {
+            if only.is_none_or(|only| only == index) && self.follow(path, value, 0, test)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Follows the names below a captured value, testing on the way.
+    fn follow(
+        &self,
+        path: &Path,
+        value: Json<'a>,
+        depth: usize,
+        test: &mut dyn FnMut(&Path, Json<'a>) -> bool,
+    ) -> Result<bool, MustWait> {
+        let passes = path
+            .tests
+            .iter()
+            .filter(|(at, _)| *at == depth)
+            .all(|(_, test)| shows(value, test));
+        if !passes {
+            return Ok(false);
+        }
+        if let Some(name) = path.rest.get(depth) {
+            for item in value.each_of(name) {
+                if self.follow(path, item, depth + 1, test)? {
+                    return Ok(true);
+                }
+            }
+            return Ok(false);
+        }
+        if let Some(only) = &path.reference.only
+            && !self.points_to(value, only)?
+        {
+            return Ok(false);
+        }
+        Ok(test(path, value))
+    }
+
+    /// Decides `resolve() is T` from the reference's text, its `type`, or the contained resource.
+    fn points_to(&self, value: Json<'_>, wanted: &str) -> Result<bool, MustWait> {
+        if value.kind() != Kind::Object {
+            return Ok(false);
+        }
+        if let Some(text) = value.get("reference").and_then(Json::text) {
+            let text = text.decode();
+            if let Some(id) = text.strip_prefix('#') {
+                return self.contained_is(id, wanted).map_or(Err(MustWait), Ok);
+            }
+            if let Some(type_name) = reference::type_in_text(&text, |name| self.registry.is_type(name)) {
+                return Ok(type_name == wanted);
+            }
+        }
+        Ok(value
+            .get("type")
+            .and_then(Json::text)
+            .is_some_and(|text| text.is(wanted)))
+    }
+
+    /// Whether the contained resource is of a type; `None`: it may still come.
+    fn contained_is(&self, id: &str, wanted: &str) -> Option<bool> {
+        let slot = self.plan.contained?;
+        let mut resources = self.captured(slot);
+        let says = |resource: Json<'_>, name: &str, text: &str| {
+            resource
+                .get(name)
+                .and_then(Json::text)
+                .is_some_and(|found| found.is(text))
+        };
+        match resources.find(|resource| says(*resource, "id", id)) {
+            Some(resource) => Some(says(resource, "resourceType", wanted)),
+            None => self.complete.then_some(false),
+        }
+    }
+}
+
+fn shows(value: Json<'_>, test: &WhereTest) -> bool {
+    match test {
+        WhereTest::Index(_) => true,
+        WhereTest::Extension(url) => value.each_of("extension").any(|extension| {
+            extension
+                .get("url")
+                .and_then(Json::text)
+                .is_some_and(|text| text.is(url))
+        }),
+        WhereTest::Member(names, wanted) => member_says(value, names, wanted),
+    }
+}
+
+fn member_says(value: Json<'_>, names: &[String], wanted: &str) -> bool {
+    match names.split_first() {
+        None => value.text().is_some_and(|text| text.is(wanted)),
+        Some((name, rest)) => value.each_of(name).any(|item| member_says(item, rest, wanted)),
+    }
+}
+
+fn is_present(path: &Path, value: Json<'_>) -> bool {
+    value.is_value() && path.leaf.told_by(value, path.kind).fits(path.kind)
+}
+
+fn accepts_any(matchers: &[Matcher], path: &Path, value: Json<'_>) -> bool {
+    matchers.iter().any(|matcher| accepts(matcher, path, value))
+}
+
+fn accepts(matcher: &Matcher, path: &Path, value: Json<'_>) -> bool {
+    let leaf = path.leaf.told_by(value, path.kind);
+    match matcher {
+        Matcher::Date(date) => date.matches(leaf, value),
+        Matcher::Number(number) => number.matches(leaf, value),
+        Matcher::Quantity(quantity) => quantity.matches(leaf, value),
+        Matcher::String(string) => string.matches(leaf, value, path.family),
+        Matcher::Token(token) => token.matches(leaf, value, &path.token),
+        Matcher::Reference(reference) => reference.matches(leaf, value, &path.reference),
+        Matcher::Uri(uri) => uri.matches(leaf, value),
+    }
+}

@@ -1,0 +1,1 @@
+//! The compiled plan, for people and for programs.

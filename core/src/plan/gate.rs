@@ -1,0 +1,168 @@
+//! Gates: one test each on the captured values of a line.
+
+use crate::scan::slots::SlotId;
+use crate::search::kind::date::{DateMatcher, Nanos};
+use crate::search::kind::number::NumberMatcher;
+use crate::search::kind::quantity::QuantityMatcher;
+use crate::search::kind::reference::{ReferenceLeaf, ReferenceMatcher};
+use crate::search::kind::string::StringMatcher;
+use crate::search::kind::token::{TokenLeaf, TokenMatcher};
+use crate::search::kind::uri::UriMatcher;
+use crate::search::leaf::Leaf;
+use crate::search::table::{SearchType, WhereTest};
+
+/// One condition that a line must meet.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    /// The condition as written, for `explain`.
+    pub label: String,
+    /// What is tested.
+    pub test: Test,
+    /// Which members of the root object, by their index in the trie, the gate reads. Decided when all are closed.
+    pub roots: u128,
+}
+
+/// The condition of a gate.
+#[derive(Clone, Debug)]
+pub enum Test {
+    /// `meta.lastUpdated` inside the window; a line without it passes.
+    Window {
+        /// Where the value is.
+        slot: SlotId,
+        /// The window.
+        window: Window,
+    },
+    /// A parameter has a value (`present`), or has none.
+    Presence {
+        /// Where values may be.
+        paths: Vec<Path>,
+        /// `:missing=false`
+        present: bool,
+    },
+    /// Some value satisfies some matcher; `negated`: none does (`:not`, `:not-in`).
+    Values {
+        /// Where values may be.
+        paths: Vec<Path>,
+        /// Alternatives.
+        matchers: Vec<Matcher>,
+        /// Set negation.
+        negated: bool,
+        /// Of all values only the first counts.
+        first_only: bool,
+    },
+    /// A boolean computed from the paths: true when an element exists and is not `false`.
+    Exists {
+        /// Where the element may be.
+        paths: Vec<Path>,
+        /// Passes when the boolean is true.
+        when_true: bool,
+        /// Passes when it is false.
+        when_false: bool,
+    },
+    /// A composite: all parts of a tuple on the same base element.
+    Composite {
+        /// The base elements.
+        bases: Vec<Base>,
+        /// Alternatives; each has one matcher a part.
+        tuples: Vec<Vec<Matcher>>,
+    },
+}
+
+/// Times that a resource may have been changed at: after `since`, not after `at_most`, before `until`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Window {
+    /// Exclusive lower bound.
+    pub since: Option<Nanos>,
+    /// Exclusive upper bound.
+    pub until: Option<Nanos>,
+    /// Inclusive upper bound: the transaction time.
+    pub at_most: Option<Nanos>,
+}
+
+impl Window {
+    /// Whether it lets everything through.
+    pub fn is_open(&self) -> bool {
+        *self == Window::default()
+    }
+
+    /// Whether a change at this instant is inside.
+    pub fn holds(&self, at: Nanos) -> bool {
+        self.since.is_none_or(|since| at > since)
+            && self.until.is_none_or(|until| at < until)
+            && self.at_most.is_none_or(|most| at <= most)
+    }
+}
+
+/// A place of values: a slot that the walk captures, and what is left of the path below it.
+#[derive(Clone, Debug)]
+pub struct Path {
+    /// The slot; `None` for a path that starts at the base element of a composite.
+    pub slot: Option<SlotId>,
+    /// The whole path, dotted, for `explain`.
+    pub dotted: String,
+    /// Names to follow below the captured value.
+    pub rest: Vec<String>,
+    /// Tests on the way: after how many names of `rest`, and what.
+    pub tests: Vec<(usize, WhereTest)>,
+    /// Datatype at the end.
+    pub leaf: Leaf,
+    /// Search type that reads it.
+    pub kind: SearchType,
+    /// For tokens.
+    pub token: TokenLeaf,
+    /// For references.
+    pub reference: ReferenceLeaf,
+    /// A family name: found at each word start.
+    pub family: bool,
+}
+
+/// The base of a composite.
+#[derive(Clone, Debug)]
+pub struct Base {
+    /// Where base elements are; `None`: the resource itself.
+    pub path: Option<Path>,
+    /// For each part, the paths of its values.
+    pub parts: Vec<Vec<Path>>,
+}
+
+/// One search value, ready to compare.
+#[derive(Clone, Debug)]
+pub enum Matcher {
+    /// date
+    Date(DateMatcher),
+    /// number
+    Number(NumberMatcher),
+    /// quantity
+    Quantity(QuantityMatcher),
+    /// string
+    String(StringMatcher),
+    /// token
+    Token(TokenMatcher),
+    /// reference
+    Reference(ReferenceMatcher),
+    /// uri
+    Uri(UriMatcher),
+}
+
+impl Test {
+    /// Every path that the test reads.
+    pub fn paths(&self) -> Vec<&Path> {
+        match self {
+            Test::Window { .. } => Vec::new(),
+            Test::Presence { paths, .. } | Test::Values { paths, .. } | Test::Exists { paths, .. } => {
+                paths.iter().collect()
+            }
+            Test::Composite { bases, .. } => bases
+                .iter()
+                .flat_map(|base| base.path.iter().chain(base.parts.iter().flatten()))
+                .collect(),
+        }
+    }
+}
+
+impl Path {
+    /// The member of the resource that the path starts with.
+    pub fn root(&self) -> String {
+        self.dotted.split('.').next().unwrap_or_default().to_owned()
+    }
+}

@@ -1,0 +1,145 @@
+//! `_elements` on one kept line: members that are not asked for go, everything else stays byte for byte.
+
+use crate::error::BadLine;
+use crate::plan::elements::Elements;
+use crate::scan::json::{Json, Kind};
+
+/// The tag that tells a reader that something was left out.
+const TAG: &str = r#"{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"SUBSETTED"}"#;
+const TAG_SYSTEM: &str = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue";
+const TAG_CODE: &str = "SUBSETTED";
+
+/// Appends the line without what `elements` leaves out, tagged SUBSETTED. `false`: nothing is left out, the line stays
+/// as it is. The line has been checked; blanks around it are not copied.
+pub fn project(elements: &Elements, line: &[u8], out: &mut Vec<u8>) -> Result<bool, BadLine> {
+    let root = Json::new(line.trim_ascii());
+    let mut names: Vec<_> = root.members().map(|(key, _)| key.decode().into_owned()).collect();
+    let all_stay = names.iter().all(|name| elements.keeps(name));
+    let has_meta = names.iter().any(|name| name == "meta");
+    let anchor = if names.iter().any(|name| name == "id") {
+        "id"
+    } else {
+        "resourceType"
+    };
+    names.sort_unstable();
+    if names.windows(2).any(|pair| pair[0] == pair[1]) {
+        return Err(BadLine::DuplicateName);
+    }
+    if all_stay {
+        return Ok(false);
+    }
+    out.push(b'{');
+    let mut first = true;
+    let mut comma = |out: &mut Vec<u8>| {
+        if !std::mem::take(&mut first) {
+            out.push(b',');
+        }
+    };
+    for (key, value) in root.members() {
+        let name = key.decode();
+        if !elements.keeps(&name) {
+            continue;
+        }
+        comma(out);
+        out.push(b'"');
+        out.extend_from_slice(key.raw());
+        out.extend_from_slice(b"\":");
+        if name == "meta" && value.kind() == Kind::Object {
+            tagged_meta(value, out);
+        } else {
+            out.extend_from_slice(value.raw());
+        }
+        if !has_meta && name == anchor {
+            comma(out);
+            out.extend_from_slice(b"\"meta\":{\"tag\":[");
+            out.extend_from_slice(TAG.as_bytes());
+            out.extend_from_slice(b"]}");
+        }
+    }
+    out.push(b'}');
+    Ok(true)
+}
+
+/// Writes a `meta` with the tag in it, once.
+fn tagged_meta(meta: Json<'_>, out: &mut Vec<u8>) {
+    let raw = meta.raw();
+    let tags = meta.get("tag");
+    if tags.is_some_and(|tags| tags.each().any(is_subsetted)) {
+        out.extend_from_slice(raw);
+        return;
+    }
+    let (insert_at, has_before, open, close) = match tags {
+        Some(tags) if tags.kind() == Kind::Array => {
+            // The tags are a part of `raw`, so their place in it is the difference of their addresses.
+            let end = tags.raw().as_ptr() as usize - raw.as_ptr() as usize + tags.raw().len();
+            (end - 1, tags.each().next().is_some(), "", "")
+        }
+        _ => (raw.len() - 1, meta.members().next().is_some(), "\"tag\":[", "]"),
+    };
+    out.extend_from_slice(&raw[..insert_at]);
+    if has_before {
+        out.push(b',');
+    }
+    for part in [open, TAG, close] {
+        out.extend_from_slice(part.as_bytes());
+    }
+    out.extend_from_slice(&raw[insert_at..]);
+}
+
+fn is_subsetted(tag: Json<'_>) -> bool {
+    let says = |name: &str, wanted: &str| tag.get(name).and_then(Json::text).is_some_and(|text| text.is(wanted));
+    says("system", TAG_SYSTEM) && says("code", TAG_CODE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(keys: &[&str], line: &str) -> Option<String> {
+        let mut keys: Vec<String> = keys
+            .iter()
+            .chain(&["resourceType", "id", "meta"])
+            .map(|&key| key.to_owned())
+            .collect();
+        keys.sort();
+        let elements = Elements {
+            type_name: "Patient".into(),
+            keys,
+        };
+        let mut out = Vec::new();
+        let made = project(&elements, line.as_bytes(), &mut out).expect("no duplicates");
+        made.then(|| String::from_utf8(out).expect("text"))
+    }
+
+    #[test]
+    fn members_go_and_the_tag_comes() {
+        let line = r#"{"resourceType":"Patient","id":"1","gender":"male","birthDate":"2000","_birthDate":{"id":"x"}}"#;
+        let expected = format!(
+            r#"{{"resourceType":"Patient","id":"1","meta":{{"tag":[{TAG}]}},"birthDate":"2000","_birthDate":{{"id":"x"}}}}"#
+        );
+        assert_eq!(run(&["birthDate"], line), Some(expected));
+        assert_eq!(run(&["birthDate", "gender"], line), None);
+    }
+
+    #[test]
+    fn the_tag_joins_other_tags_and_stands_once() {
+        let with = |meta: &str| format!(r#"{{"id":"1","meta":{meta},"resourceType":"Patient","gender":"x"}}"#);
+        let made = |meta: &str| run(&[], &with(meta)).expect("something goes");
+        assert!(made("{}").contains(&format!(r#""meta":{{"tag":[{TAG}]}}"#)));
+        assert!(made(r#"{"versionId":"2"}"#).contains(&format!(r#"{{"versionId":"2","tag":[{TAG}]}}"#)));
+        assert!(made(r#"{"tag":[],"x":1}"#).contains(&format!(r#"{{"tag":[{TAG}],"x":1}}"#)));
+        assert!(made(r#"{"tag":[{"code":"a"}]}"#).contains(&format!(r#"[{{"code":"a"}},{TAG}]"#)));
+        let once = made(&format!(r#"{{"tag":[{TAG}]}}"#));
+        assert_eq!(once.matches("SUBSETTED").count(), 1);
+    }
+
+    #[test]
+    fn a_name_that_stands_twice_is_told() {
+        let elements = Elements {
+            type_name: "Patient".into(),
+            keys: vec!["id".into()],
+        };
+        let got = project(&elements, br#"{"id":"1","x":1,"x":2}"#, &mut Vec::new());
+        assert_eq!(got, Err(BadLine::DuplicateName));
+    }
+}

@@ -1,0 +1,8 @@
+//! Bytes, lines and JSON. Knows nothing of FHIR.
+
+pub mod json;
+pub mod simd;
+pub mod slots;
+pub mod text;
+pub mod trie;
+pub mod walk;

@@ -1,0 +1,124 @@
+//! The inside of a JSON string: comparison and decoding without allocation where there is no escape.
+
+use std::borrow::Cow;
+
+/// The bytes between the quotes of a JSON string, escapes still in place.
+#[derive(Clone, Copy, Debug)]
+pub struct Text<'a> {
+    raw: &'a [u8],
+}
+
+impl<'a> Text<'a> {
+    /// Wraps the bytes between two quotes.
+    pub fn new(raw: &'a [u8]) -> Self {
+        Text { raw }
+    }
+
+    /// The raw bytes, escapes in place.
+    pub fn raw(self) -> &'a [u8] {
+        self.raw
+    }
+
+    /// Whether the text says exactly this.
+    pub fn is(self, wanted: &str) -> bool {
+        if self.raw == wanted.as_bytes() {
+            return !wanted.contains('\\') || memchr::memchr(b'\\', self.raw).is_none();
+        }
+        // An escape makes the raw form longer, never shorter, so most comparisons end here.
+        self.raw.len() > wanted.len() && memchr::memchr(b'\\', self.raw).is_some() && self.decode() == wanted
+    }
+
+    /// The text itself: borrowed where nothing is escaped. Bytes that are no UTF-8 and lone surrogates become U+FFFD.
+    pub fn decode(self) -> Cow<'a, str> {
+        if memchr::memchr(b'\\', self.raw).is_none() {
+            return String::from_utf8_lossy(self.raw);
+        }
+        let mut out = Vec::with_capacity(self.raw.len());
+        let mut rest = self.raw;
+        while let Some(at) = memchr::memchr(b'\\', rest) {
+            out.extend_from_slice(&rest[..at]);
+            rest = unescape(&rest[at..], &mut out);
+        }
+        out.extend_from_slice(rest);
+        Cow::Owned(String::from_utf8_lossy(&out).into_owned())
+    }
+}
+
+/// Decodes the escape at the start of `text` into `out` and returns what follows it.
+fn unescape<'a>(text: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
+    let Some(&letter) = text.get(1) else { return &[] };
+    let plain = match letter {
+        b'b' => 0x08,
+        b'f' => 0x0c,
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        b'u' => return unescape_unicode(text, out),
+        other => other,
+    };
+    out.push(plain);
+    &text[2..]
+}
+
+fn unescape_unicode<'a>(text: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
+    let mut rest = text.get(6..).unwrap_or_default();
+    let first = hex(text.get(2..6));
+    let mut character = first.and_then(char::from_u32);
+    if let Some(high @ 0xd800..=0xdbff) = first
+        && rest.starts_with(b"\\u")
+        && let Some(low @ 0xdc00..=0xdfff) = hex(rest.get(2..6))
+    {
+        character = char::from_u32(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00));
+        rest = rest.get(6..).unwrap_or_default();
+    }
+    let character = character.unwrap_or(char::REPLACEMENT_CHARACTER);
+    out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+    rest
+}
+
+fn hex(digits: Option<&[u8]>) -> Option<u32> {
+    digits?
+        .iter()
+        .try_fold(0, |value, &digit| Some(value * 16 + (digit as char).to_digit(16)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(raw: &str) -> Text<'_> {
+        Text::new(raw.as_bytes())
+    }
+
+    #[test]
+    fn plain_text_is_borrowed() {
+        assert!(matches!(text("final").decode(), Cow::Borrowed("final")));
+        assert!(text("final").is("final"));
+        assert!(!text("final").is("fina"));
+        assert!(!text("fina").is("final"));
+    }
+
+    #[test]
+    fn escapes_are_decoded() {
+        assert_eq!(text(r#"a\"b\\c\/d\n\t\r\b\f"#).decode(), "a\"b\\c/d\n\t\r\u{8}\u{c}");
+        assert_eq!(text(r"caf\u00e9 \ud83d\ude00").decode(), "caf\u{e9} \u{1f600}");
+        assert!(text(r"fin\u0061l").is("final"));
+        assert!(text(r"http:\/\/loinc.org").is("http://loinc.org"));
+    }
+
+    #[test]
+    fn a_backslash_in_the_wanted_text_is_not_an_escape() {
+        assert!(text(r"a\\b").is(r"a\b"));
+        assert!(!text(r"a\n").is(r"a\n"));
+        assert!(!text(r"\\").is(r"\\"));
+    }
+
+    #[test]
+    fn lone_surrogates_and_cut_escapes_do_not_panic() {
+        assert_eq!(text(r"\ud800x").decode(), "\u{fffd}x");
+        assert_eq!(text(r"\ud800\u0041").decode(), "\u{fffd}A");
+        for cut in [r"\", r"\u", r"\u12", r"\ud83d\u", r"\uzzzz"] {
+            let _ = text(cut).decode();
+        }
+    }
+}

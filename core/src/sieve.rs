@@ -1,0 +1,337 @@
+//! A block of whole lines into a batch: which lines are kept, under what type, and what is wrong where.
+//!
+//! Stateless: the same block gives the same batch on any thread and in any order.
+
+use crate::error::BadLine;
+use crate::filter::{Decider, GateStates};
+use crate::plan::{Plan, TypePlan};
+use crate::project;
+use crate::scan::json::Json;
+use crate::scan::slots::Capture;
+use crate::scan::trie::Trie;
+use crate::scan::walk::{self, Fault, Flow, WalkScratch, Walked, Watch};
+use crate::search::table::Registry;
+
+/// Memory of one thread, reused from block to block. Holds nothing that a verdict depends on.
+#[derive(Debug)]
+pub struct Scratch {
+    walk: WalkScratch,
+    states: GateStates,
+    /// Captures `resourceType` and nothing else, for lines that do not begin with it.
+    type_trie: Trie,
+    /// The type of the line before, which is most often the type of the next.
+    last_type: (Vec<u8>, usize),
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        let mut type_trie = Trie::default();
+        let node = type_trie.insert(0, &["resourceType"]);
+        type_trie.capture(node);
+        let last_type = (Vec::new(), 0);
+        Scratch {
+            walk: WalkScratch::default(),
+            states: GateStates::default(),
+            type_trie,
+            last_type,
+        }
+    }
+}
+
+/// What came of one block.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// Kept lines in input order, neighbours of one type joined.
+    pub runs: Vec<Run>,
+    /// Lines that had to be written anew (`_elements`); runs with `made` point here.
+    pub made: Vec<u8>,
+    /// Bad lines in input order.
+    pub bad: Vec<BadAt>,
+    /// Lines of the block, blank and bad ones included.
+    pub lines: u64,
+    /// Resources read, by the type's number in the registry.
+    pub read: Vec<u64>,
+}
+
+/// Kept lines of one type that stand side by side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// First byte, in the block or in `made`.
+    pub start: u32,
+    /// One past the last byte.
+    pub end: u32,
+    /// The type's number in the registry.
+    pub type_index: u32,
+    /// How many lines.
+    pub lines: u32,
+    /// The bytes are in [`Batch::made`].
+    pub made: bool,
+    /// The bytes end in a newline; if not, one has to be added (the line ended in `\r\n`).
+    pub terminated: bool,
+}
+
+/// A bad line of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadAt {
+    /// Line of the block, from 0.
+    pub line: u64,
+    /// Byte in the line, from 1; 0 if only the line is known.
+    pub column: u64,
+    /// What is wrong.
+    pub kind: BadLine,
+}
+
+/// What came of one line; `end` is the index of its newline.
+enum Line {
+    Blank { end: usize },
+    Dropped { end: usize, type_index: usize },
+    Kept { end: usize, type_index: usize },
+    Bad { end: usize, at: usize, kind: BadLine },
+}
+
+/// Sieves a block of whole lines, each ending in `\n`, into `batch`, which is cleared first.
+pub fn run(plan: &Plan, block: &[u8], scratch: &mut Scratch, batch: &mut Batch) {
+    batch.clear(plan.registry().types().len());
+    debug_assert!(block.is_empty() || block.ends_with(b"\n"));
+    let mut start = 0;
+    while start < block.len() {
+        let line = sieve_line(plan, block, start, scratch);
+        let (Line::Blank { end } | Line::Dropped { end, .. } | Line::Kept { end, .. } | Line::Bad { end, .. }) = line;
+        if end - start > plan.max_line() {
+            batch.bad.push(BadAt {
+                line: batch.lines,
+                column: 0,
+                kind: BadLine::TooLong,
+            });
+        } else {
+            batch.take(plan, block, start, line);
+        }
+        batch.lines += 1;
+        start = end + 1;
+    }
+}
+
+impl Batch {
+    fn clear(&mut self, types: usize) {
+        self.runs.clear();
+        self.made.clear();
+        self.bad.clear();
+        self.lines = 0;
+        self.read.clear();
+        self.read.resize(types, 0);
+    }
+
+    fn take(&mut self, plan: &Plan, block: &[u8], start: usize, line: Line) {
+        match line {
+            Line::Blank { .. } => {}
+            Line::Bad { at, kind, .. } => {
+                let column = (at.max(start) - start + 1) as u64;
+                self.bad.push(BadAt {
+                    line: self.lines,
+                    column,
+                    kind,
+                });
+            }
+            Line::Dropped { type_index, .. } => self.count(type_index),
+            Line::Kept { end, type_index } => {
+                self.count(type_index);
+                self.keep(plan, block, start, end, type_index);
+            }
+        }
+    }
+
+    fn count(&mut self, type_index: usize) {
+        if let Some(count) = self.read.get_mut(type_index) {
+            *count += 1;
+        }
+    }
+
+    fn keep(&mut self, plan: &Plan, block: &[u8], start: usize, newline: usize, type_index: usize) {
+        let carriage_return = newline > start && block[newline - 1] == b'\r';
+        let end = if carriage_return { newline - 1 } else { newline };
+        let elements = plan
+            .type_plan(type_index)
+            .and_then(|type_plan| type_plan.elements.as_ref());
+        let mut run = Run {
+            start: start as u32,
+            end: if carriage_return {
+                end as u32
+            } else {
+                newline as u32 + 1
+            },
+            type_index: type_index as u32,
+            lines: 1,
+            made: false,
+            terminated: !carriage_return,
+        };
+        if let Some(elements) = elements {
+            let from = self.made.len();
+            match project::project(elements, &block[start..end], &mut self.made) {
+                Err(kind) => {
+                    self.made.truncate(from);
+                    self.bad.push(BadAt {
+                        line: self.lines,
+                        column: 0,
+                        kind,
+                    });
+                    return;
+                }
+                Ok(false) => self.made.truncate(from),
+                Ok(true) => {
+                    self.made.push(b'\n');
+                    run = Run {
+                        start: from as u32,
+                        end: self.made.len() as u32,
+                        made: true,
+                        terminated: true,
+                        ..run
+                    };
+                }
+            }
+        }
+        match self.runs.last_mut() {
+            Some(last) if last.joins(&run) => {
+                last.end = run.end;
+                last.lines += 1;
+            }
+            _ => self.runs.push(run),
+        }
+    }
+}
+
+impl Run {
+    fn joins(&self, next: &Run) -> bool {
+        self.terminated
+            && next.terminated
+            && self.made == next.made
+            && self.end == next.start
+            && self.type_index == next.type_index
+    }
+}
+
+fn sieve_line(plan: &Plan, block: &[u8], start: usize, scratch: &mut Scratch) -> Line {
+    let type_index = match leading_type(plan.registry(), block, start, &mut scratch.last_type) {
+        Some(type_index) => type_index,
+        None => match type_by_walk(plan.registry(), block, start, scratch) {
+            Ok(type_index) => type_index,
+            Err(line) => return line,
+        },
+    };
+    match plan.type_plan(type_index) {
+        None => Line::Dropped {
+            end: newline(block, start),
+            type_index,
+        },
+        Some(type_plan) => judge(plan, type_plan, type_index, block, start, scratch),
+    }
+}
+
+fn judge(
+    plan: &Plan,
+    type_plan: &TypePlan,
+    type_index: usize,
+    block: &[u8],
+    start: usize,
+    scratch: &mut Scratch,
+) -> Line {
+    if plan.trusts() && type_plan.gates.is_empty() {
+        return Line::Kept {
+            end: newline(block, start),
+            type_index,
+        };
+    }
+    let mut decider = Decider::new(plan, type_plan, &mut scratch.states);
+    match walk::line(block, start, &type_plan.trie, &mut scratch.walk, &mut decider) {
+        Ok(Walked::Whole(end)) if decider.keeps(block, &scratch.walk.captures) => Line::Kept { end, type_index },
+        Ok(Walked::Whole(end)) => Line::Dropped { end, type_index },
+        Ok(Walked::Stopped(at, Flow::Enough)) => Line::Kept {
+            end: newline(block, at),
+            type_index,
+        },
+        Ok(Walked::Stopped(at, _)) => Line::Dropped {
+            end: newline(block, at),
+            type_index,
+        },
+        Err(fault) => bad(block, fault),
+    }
+}
+
+/// The type of a line that begins with `{"resourceType":"…"`, blanks allowed. `None`: look properly.
+fn leading_type(registry: &Registry, block: &[u8], start: usize, last: &mut (Vec<u8>, usize)) -> Option<usize> {
+    let at = expect(block, start, b"{")?;
+    let at = expect(block, at, b"\"resourceType\"")?;
+    let at = expect(block, at, b":")?;
+    let at = expect(block, at, b"\"")?;
+    let rest = &block[at..];
+    if rest.len() > last.0.len() && rest[last.0.len()] == b'"' && rest.starts_with(&last.0) && !last.0.is_empty() {
+        return Some(last.1);
+    }
+    let end = rest.iter().take(65).position(|&byte| byte == b'"')?;
+    let name = std::str::from_utf8(&rest[..end]).ok()?;
+    let type_index = registry.type_index(name)?;
+    *last = (name.as_bytes().to_vec(), type_index);
+    Some(type_index)
+}
+
+/// Skips blanks, then wants these bytes; returns where they end.
+fn expect(block: &[u8], from: usize, wanted: &[u8]) -> Option<usize> {
+    let mut at = from;
+    while matches!(block.get(at), Some(b' ' | b'\t')) {
+        at += 1;
+    }
+    block[at..].starts_with(wanted).then_some(at + wanted.len())
+}
+
+struct Undecided;
+
+impl Watch for Undecided {
+    fn root_closed(&mut self, _: usize, _: &[u8], _: &[Capture]) -> Flow {
+        Flow::Continue
+    }
+}
+
+/// The type of a line that has it elsewhere, or what else the line is.
+fn type_by_walk(registry: &Registry, block: &[u8], start: usize, scratch: &mut Scratch) -> Result<usize, Line> {
+    let mut first = start;
+    while matches!(block.get(first), Some(b' ' | b'\t' | b'\r')) {
+        first += 1;
+    }
+    if block.get(first).is_none_or(|&byte| byte == b'\n') {
+        return Err(Line::Blank { end: first });
+    }
+    let walked = walk::line(block, start, &scratch.type_trie, &mut scratch.walk, &mut Undecided);
+    let end = match walked {
+        Ok(Walked::Whole(end)) => end,
+        Ok(Walked::Stopped(at, _)) => newline(block, at),
+        Err(fault) => return Err(bad(block, fault)),
+    };
+    let missing = Line::Bad {
+        end,
+        at: start,
+        kind: BadLine::NoResourceType,
+    };
+    let Some(capture) = scratch.walk.captures.first() else {
+        return Err(missing);
+    };
+    let Some(text) = Json::new(&block[capture.start as usize..capture.end as usize]).text() else {
+        return Err(missing);
+    };
+    let unknown = Line::Bad {
+        end,
+        at: capture.start as usize,
+        kind: BadLine::UnknownType,
+    };
+    registry.type_index(&text.decode()).ok_or(unknown)
+}
+
+fn newline(block: &[u8], from: usize) -> usize {
+    memchr::memchr(b'\n', &block[from..]).map_or(block.len(), |at| from + at)
+}
+
+fn bad(block: &[u8], fault: Fault) -> Line {
+    Line::Bad {
+        end: newline(block, fault.at),
+        at: fault.at,
+        kind: fault.kind,
+    }
+}
