@@ -24,7 +24,7 @@ impl Rng {
         let a = spread(key);
         let b = spread(a);
         let c = spread(b);
-        // spread is a bijection with no short cycle through zero here: the four words are never all zero.
+        // The one state the generator must never have is all zeros: the last word is odd.
         Self {
             state: [a, b, c, spread(c) | 1],
         }

@@ -26,7 +26,7 @@ const ENDPOINT: Member = Literal(r#","endpoint":[{"reference":"Endpoint/main"}]"
 const CANONICAL: Member = Literal(
     r#","instantiatesCanonical":["http://example.org/ActivityDefinition/ad|1.0"],"instantiatesUri":["http://example.org/protocol?x=1,2"]"#,
 );
-const PARTS: Member =
+const REASON: Member =
     Literal(r#","reasonReference":[{"reference":"DiagnosticReport/elsewhere","type":"DiagnosticReport"}]"#);
 
 fn members(kind: Kind) -> &'static [Member] {
@@ -104,7 +104,7 @@ fn members(kind: Kind) -> &'static [Member] {
                 r#","performerType":{"coding":[{"system":"http://snomed.info/sct","code":"46255001","display":"Pharmacist"}]}"#,
             ),
             CANONICAL,
-            PARTS,
+            REASON,
         ],
         Kind::Observation => &[Owns("partOf", Kind::Procedure)],
         Kind::Organization => &[ENDPOINT],

@@ -391,7 +391,7 @@ fn groups_are_nested_looped_empty_and_mixed() {
         })
     });
     assert!(looped);
-    for text in groups.iter().flat_map(|group| entities(group)) {
+    for text in groups.iter().flat_map(entities) {
         if (text.starts_with("Patient/") || text.starts_with("Group/")) && !text.contains("/_history/") {
             assert!(ids.contains(&text), "{text} is a member but not in the run");
         }
