@@ -1,8 +1,11 @@
 //! Lists of requests, as data: what the oracle and the engine are asked about.
 
-use crate::oracle::OracleRequest;
+use crate::data;
+use crate::oracle::{Oracle, OracleRequest};
+use fhirehose_core::search::table::Registry;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 /// A file of requests.
 #[derive(Clone, Debug, Deserialize)]
@@ -95,5 +98,61 @@ impl Request {
                 .filter_map(|(name, value)| Some(format!("{name}={}", value.as_ref()?))),
         );
         parts.join("  ")
+    }
+}
+
+impl RequestList {
+    /// The requests that come with the project.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the list.
+    pub fn base() -> Result<RequestList, String> {
+        RequestList::parse(include_str!("../requests/base.toml"))
+    }
+}
+
+/// What the oracle made of one request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Lines that stay.
+    pub kept: u64,
+    /// Lines of the types that the request names; all lines if it names none.
+    pub seen: u64,
+}
+
+impl Counted {
+    /// Whether the request tells lines apart: some stay, some go.
+    #[must_use]
+    pub fn is_telling(&self) -> bool {
+        self.kept > 0 && self.kept < self.seen
+    }
+
+    /// Asks the oracle about every request and every resource of a folder.
+    ///
+    /// # Errors
+    ///
+    /// A request that the oracle refuses, or data that cannot be read.
+    pub fn over(registry: &Registry, list: &RequestList, folder: &Path) -> Result<Vec<Counted>, String> {
+        let mut judged = Vec::new();
+        for request in &list.request {
+            let oracle = Oracle::new(registry, &list.for_oracle(request))
+                .map_err(|problems| format!("{}: {}", request.label(), problems.join("; ")))?;
+            let named = oracle.named_types();
+            judged.push((oracle, named, Counted::default()));
+        }
+        for file in data::files(folder).map_err(|error| error.to_string())? {
+            data::each_resource(&file, |resource| {
+                let type_name = resource["resourceType"].as_str().unwrap_or_default();
+                for (oracle, named, count) in &mut judged {
+                    if named.is_empty() || named.contains(type_name) {
+                        count.seen += 1;
+                        count.kept += u64::from(oracle.keeps(resource));
+                    }
+                }
+            })
+            .map_err(|error| error.to_string())?;
+        }
+        Ok(judged.into_iter().map(|(_, _, count)| count).collect())
     }
 }

@@ -99,7 +99,7 @@ fn values_from<'a>(
             let Some((leaf, value)) = narrow(kind, &path.leaf, element) else {
                 continue;
             };
-            if !is_value(value) || !points_to(path.ref_is.as_deref(), value, record.resource) {
+            if !is_value(value) || !points_to(path.ref_is.as_deref(), value, record) {
                 continue;
             }
             if path.first && first_taken {
@@ -117,9 +117,9 @@ fn values_from<'a>(
     found
 }
 
-fn points_to(wanted: Option<&str>, reference: &Value, resource: &Value) -> bool {
+fn points_to(wanted: Option<&str>, reference: &Value, record: Record<'_>) -> bool {
     match wanted {
-        Some(wanted) => target_type(reference, resource) == Some(wanted),
+        Some(wanted) => target_type(reference, record.resource, record.registry) == Some(wanted),
         None => true,
     }
 }

@@ -1,5 +1,6 @@
 //! References: relative, absolute, versioned, canonical, and what type they point to.
 
+use fhirehose_core::search::table::Registry;
 use serde_json::Value;
 
 /// One reference of a search.
@@ -150,9 +151,11 @@ fn canonical_equals(stored: &str, search: &str) -> bool {
 }
 
 /// The type that a reference points to: by its text, else by its `type`, else by the contained resource.
-pub(crate) fn target_type<'a>(reference: &'a Value, resource: &'a Value) -> Option<&'a str> {
+///
+/// Only the name of a resource type counts in the text: `http://x/1` says nothing about its target.
+pub(crate) fn target_type<'a>(reference: &'a Value, resource: &'a Value, registry: &Registry) -> Option<&'a str> {
     let text = reference.get("reference").and_then(Value::as_str).unwrap_or_default();
-    if let Some(type_name) = type_in_text(text) {
+    if let Some(type_name) = type_in_text(text).filter(|name| registry.is_type(name)) {
         return Some(type_name);
     }
     if let Some(type_name) = reference.get("type").and_then(Value::as_str) {
@@ -290,13 +293,19 @@ mod tests {
             ),
             (json!({"reference": "Patient/1", "type": "Group"}), Some("Patient")),
             (json!({"reference": "urn:uuid:1", "type": "Group"}), Some("Group")),
+            (json!({"reference": "http://far/1", "type": "Group"}), Some("Group")),
+            (json!({"reference": "Nobody/1"}), None),
             (json!({"reference": "#d"}), Some("Device")),
             (json!({"reference": "#e"}), None),
             (json!({"reference": "urn:uuid:1"}), None),
             (json!({"display": "x"}), None),
             (json!({"display": "x", "type": "Patient"}), Some("Patient")),
         ] {
-            assert_eq!(target_type(&reference, &resource), expected, "{reference}");
+            assert_eq!(
+                target_type(&reference, &resource, &Registry::r4()),
+                expected,
+                "{reference}"
+            );
         }
     }
 }

@@ -3,15 +3,6 @@
 use fhirehose_core::search::table::{PathSpec, SearchType, Where, WhereTest};
 use serde_json::Value;
 
-/// One element that a path leads to.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Found<'a> {
-    /// The element, never null and never an array.
-    pub(crate) value: &'a Value,
-    /// The path that led to it.
-    pub(crate) spec: &'a PathSpec,
-}
-
 /// All elements that a path leads to, in order, after its tests. Tests on the reference's type are not made here.
 pub(crate) fn follow<'a>(start: &'a Value, spec: &PathSpec) -> Vec<&'a Value> {
     let mut here = vec![start];
