@@ -14,99 +14,88 @@ const BOM: [u8; 3] = [0xef, 0xbb, 0xbf];
 
 /// Cuts one input into blocks of whole lines.
 ///
-/// Use: [`Framer::begin`] puts what was left over into a buffer; append a chunk; [`Framer::cut`] leaves the whole lines
-/// in the buffer and keeps the rest. After the last chunk, [`Framer::finish`].
+/// Use: [`Framer::begin`] copies what was left over to the front of a buffer; read a chunk in behind it;
+/// [`Framer::cut`] says which part of the buffer is whole lines and keeps the rest. After the last chunk,
+/// [`Framer::finish`]. The buffer is the caller's and is never shrunk, so it is filled with zeros only once.
 #[derive(Debug)]
 pub struct Framer {
     max_line: usize,
     /// The start of a line whose end has not come yet.
     carry: Vec<u8>,
-    /// How many bytes of a byte order mark the input has begun with so far; `None` once that is settled.
-    mark: Option<usize>,
+    /// Nothing but a part of a byte order mark has come so far.
+    at_start: bool,
     /// Inside a line that is over the limit and has been told.
     skipping: bool,
 }
 
-/// What [`Framer::cut`] found besides the whole lines in the buffer.
+/// Which part of a buffer is whole lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cut {
-    /// After the lines of the block comes one line that is over the limit; it is not in any block.
+    /// First byte of the first line.
+    pub start: usize,
+    /// One past the newline of the last; `start` if there is no line.
+    pub end: usize,
+    /// After these lines comes one line that is over the limit; it is not in any block.
     pub too_long: bool,
 }
 
 impl Framer {
     /// A framer for one input. Lines longer than `max_line` bytes are not collected.
     pub fn new(max_line: usize) -> Self {
-        Framer {
-            max_line: max_line.min(MAX_MAX_LINE),
-            carry: Vec::new(),
-            mark: Some(0),
-            skipping: false,
+        Framer { max_line: max_line.min(MAX_MAX_LINE), carry: Vec::new(), at_start: true, skipping: false }
+    }
+
+    /// Copies what was left over to the front of `buffer`, which grows if it must. Returns how many bytes that is.
+    pub fn begin(&mut self, buffer: &mut Vec<u8>) -> usize {
+        let len = self.carry.len();
+        if buffer.len() < len {
+            buffer.resize(len, 0);
         }
+        buffer[..len].copy_from_slice(&self.carry);
+        self.carry.clear();
+        len
     }
 
-    /// Moves what was left over into `block`, which is cleared first.
-    pub fn begin(&mut self, block: &mut Vec<u8>) {
-        block.clear();
-        block.append(&mut self.carry);
-    }
-
-    /// Leaves the whole lines in `block`, whose bytes from `fresh` on are new. Keeps the rest.
-    pub fn cut(&mut self, block: &mut Vec<u8>, fresh: usize) -> Cut {
-        let mut fresh = fresh.min(block.len());
-        if self.mark.is_some() {
-            self.strip_mark(block);
-            fresh = fresh.min(block.len());
+    /// Finds the whole lines of `bytes`, the used part of the buffer, which is new from `fresh` on. Keeps the rest.
+    pub fn cut(&mut self, bytes: &[u8], fresh: usize) -> Cut {
+        let mut start = 0;
+        if self.at_start {
+            if bytes.len() < BOM.len() && BOM.starts_with(bytes) {
+                self.carry.extend_from_slice(bytes);
+                return Cut { start: 0, end: 0, too_long: false };
+            }
+            self.at_start = false;
+            start = if bytes.starts_with(&BOM) { BOM.len() } else { 0 };
         }
         if self.skipping {
-            // Nothing is left over while a line is skipped, so the block is all new.
-            match memchr::memchr(b'\n', block) {
+            match memchr::memchr(b'\n', bytes) {
                 Some(end) => {
-                    block.drain(..=end);
+                    start = end + 1;
                     self.skipping = false;
-                    fresh = 0;
                 }
-                None => block.clear(),
+                None => return Cut { start: 0, end: 0, too_long: false },
             }
         }
-        let whole = memchr::memrchr(b'\n', &block[fresh..]).map_or(0, |end| fresh + end + 1);
-        let too_long = block.len() - whole > self.max_line;
+        let from = fresh.clamp(start, bytes.len());
+        let end = memchr::memrchr(b'\n', &bytes[from..]).map_or(start, |end| from + end + 1);
+        let too_long = bytes.len() - end > self.max_line;
         if too_long {
             self.skipping = true;
         } else {
-            self.carry.extend_from_slice(&block[whole..]);
+            self.carry.extend_from_slice(&bytes[end..]);
         }
-        block.truncate(whole);
-        Cut { too_long }
+        Cut { start, end, too_long }
     }
 
-    /// Puts the last line into `block` if the input did not end in a newline.
-    pub fn finish(&mut self, block: &mut Vec<u8>) {
-        if let Some(matched) = self.mark.take() {
-            self.carry.extend_from_slice(&BOM[..matched]);
-        }
-        self.begin(block);
-        if !block.is_empty() {
-            block.push(b'\n');
-        }
+    /// Puts the last line to the front of `buffer` if the input did not end in a newline. Returns its length with the
+    /// newline that it gets; 0: there is none.
+    pub fn finish(&mut self, buffer: &mut Vec<u8>) -> usize {
         self.skipping = false;
-    }
-
-    fn strip_mark(&mut self, block: &mut Vec<u8>) {
-        let Some(mut matched) = self.mark else { return };
-        let mut taken = 0;
-        while matched < BOM.len() && taken < block.len() {
-            if block[taken] != BOM[matched] {
-                // No mark after all: the bytes that looked like one belong to the first line.
-                block.splice(..taken, BOM[..matched].iter().copied());
-                self.mark = None;
-                return;
-            }
-            matched += 1;
-            taken += 1;
+        if self.carry.is_empty() {
+            return 0;
         }
-        block.drain(..taken);
-        self.mark = (matched < BOM.len()).then_some(matched);
+        self.carry.push(b'\n');
+        self.begin(buffer)
     }
 }
 
@@ -117,29 +106,27 @@ mod tests {
     /// Lines of `input` for one chunk size; `None` is a line over the limit.
     fn lines(input: &[u8], chunk: usize, max_line: usize) -> Vec<Option<Vec<u8>>> {
         let mut framer = Framer::new(max_line);
-        let mut block = Vec::new();
+        let mut buffer = Vec::new();
         let mut out = Vec::new();
-        let mut add = |block: &[u8]| {
+        let add = |block: &[u8], out: &mut Vec<Option<Vec<u8>>>| {
             assert!(block.is_empty() || block.ends_with(b"\n"));
             out.extend(block.split_inclusive(|&byte| byte == b'\n').map(|line| {
                 let line = &line[..line.len() - 1];
                 (line.len() <= max_line).then(|| line.to_vec())
             }));
         };
-        let mut told = Vec::new();
         for part in input.chunks(chunk) {
-            framer.begin(&mut block);
-            let fresh = block.len();
-            block.extend_from_slice(part);
-            let cut = framer.cut(&mut block, fresh);
-            add(&block);
+            let fresh = framer.begin(&mut buffer);
+            buffer.truncate(fresh);
+            buffer.extend_from_slice(part);
+            let cut = framer.cut(&buffer, fresh);
+            add(&buffer[cut.start..cut.end], &mut out);
             if cut.too_long {
-                told.push(());
-                add(&[&vec![b'x'; max_line + 1][..], b"\n"].concat());
+                out.push(None);
             }
         }
-        framer.finish(&mut block);
-        add(&block);
+        let len = framer.finish(&mut buffer);
+        add(&buffer[..len], &mut out);
         out
     }
 
@@ -183,13 +170,13 @@ mod tests {
     #[test]
     fn memory_is_bounded_by_the_limit_and_a_chunk() {
         let mut framer = Framer::new(100);
-        let mut block = Vec::new();
+        let mut buffer = Vec::new();
         for _ in 0..1000 {
-            framer.begin(&mut block);
-            let fresh = block.len();
-            block.extend_from_slice(&[b'x'; 64]);
-            framer.cut(&mut block, fresh);
-            assert!(framer.carry.len() <= 100 && block.capacity() < 400);
+            let fresh = framer.begin(&mut buffer);
+            buffer.truncate(fresh);
+            buffer.extend_from_slice(&[b'x'; 64]);
+            framer.cut(&buffer, fresh);
+            assert!(framer.carry.len() <= 100 && buffer.capacity() < 400);
         }
     }
 }

@@ -3,13 +3,21 @@
 //! Nothing here opens a file, asks the clock or awaits. See `ARCHITECTURE.md`.
 
 pub mod error;
+pub mod export;
 pub mod filter;
 pub mod frame;
+pub mod manifest;
+pub mod outcome;
+pub mod partition;
 pub mod plan;
 pub mod position;
 pub mod problem;
 pub mod project;
+pub mod quote;
+pub mod report;
 pub mod request;
+pub mod router;
 pub mod scan;
 pub mod search;
 pub mod sieve;
+pub mod sink;

@@ -3,7 +3,9 @@
 pub mod expr;
 pub mod kind;
 pub mod leaf;
+pub mod listing;
 pub mod lower;
 pub mod query;
 pub mod refusals;
+pub mod supplied;
 pub mod table;

@@ -81,10 +81,15 @@ impl NumberMatcher {
 
     /// Integers are compared exactly, unless the search value is written with an exponent.
     fn accepts_integer(&self, target: &Decimal) -> bool {
-        let equal = || !self.value.has_fraction && *target == self.value.value;
+        // With a fraction nothing can be equal; with an exponent the implicit range counts.
+        let equal = || match (self.value.has_fraction, self.value.has_exponent) {
+            (true, _) => false,
+            (false, false) => *target == self.value.value,
+            (false, true) => self.range.0 <= *target && *target < self.range.1,
+        };
         match self.prefix {
-            Prefix::Eq if !self.value.has_exponent => equal(),
-            Prefix::Ne if !self.value.has_exponent => !equal(),
+            Prefix::Eq => equal(),
+            Prefix::Ne => !equal(),
             _ => self.accepts_point(target),
         }
     }

@@ -1,0 +1,83 @@
+//! What happened: counts, files, and where bad lines are. Never what is in them.
+
+use crate::error::BadLine;
+use crate::position::Position;
+use crate::sink::FileName;
+
+/// The facts of an export.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Inputs read to their end.
+    pub inputs: u64,
+    /// Bytes of lines read, decompressed, newlines included.
+    pub bytes_read: u64,
+    /// Lines read, blank and bad ones included.
+    pub lines: u64,
+    /// One entry for each type that was met, sorted by name.
+    pub types: Vec<TypeCount>,
+    /// How many lines were bad, for each kind that was met.
+    pub bad: Vec<(BadLine, u64)>,
+    /// Places of the first bad lines, at most [`Report::MOST_PLACES`].
+    pub places: Vec<BadPlace>,
+    /// Complete files, sorted by kind, type and number.
+    pub files: Vec<FileEntry>,
+}
+
+/// Counts of one type.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TypeCount {
+    /// The type.
+    pub type_name: String,
+    /// Resources read.
+    pub read: u64,
+    /// Resources kept.
+    pub kept: u64,
+    /// Bytes kept, newlines included.
+    pub bytes: u64,
+}
+
+/// A complete file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileEntry {
+    /// Kind, type and number.
+    pub name: FileName,
+    /// Path relative to the manifest.
+    pub path: String,
+    /// Resources in it.
+    pub resources: u64,
+    /// Bytes before compression.
+    pub bytes: u64,
+    /// Bytes as stored.
+    pub size: u64,
+}
+
+/// Where a bad line is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadPlace {
+    /// The input.
+    pub input: String,
+    /// The line.
+    pub position: Position,
+    /// What is wrong.
+    pub kind: BadLine,
+}
+
+impl Report {
+    /// Most places that a report holds; all of them are in the `error/` files.
+    pub const MOST_PLACES: usize = 20;
+
+    /// Bad lines of all kinds.
+    pub fn bad_lines(&self) -> u64 {
+        self.bad.iter().map(|(_, count)| count).sum()
+    }
+
+    /// Resources kept, of all types.
+    pub fn kept(&self) -> u64 {
+        self.types.iter().map(|count| count.kept).sum()
+    }
+
+    /// Resources read, of all types.
+    pub fn read(&self) -> u64 {
+        self.types.iter().map(|count| count.read).sum()
+    }
+}

@@ -1,0 +1,145 @@
+//! The ordered half: batches in input order into files, and the report.
+
+use crate::error::{BadLine, Error};
+use crate::outcome;
+use crate::partition::{Limits, Series};
+use crate::plan::Plan;
+use crate::position::Position;
+use crate::report::{BadPlace, FileEntry, Report, TypeCount};
+use crate::request::OnBad;
+use crate::sieve::{Batch, Run};
+use crate::sink::{FileKind, Sink};
+
+/// Takes batches in input order and decides file names and roll-over.
+#[derive(Debug)]
+pub struct Router<F> {
+    plan: Plan,
+    limits: Limits,
+    /// One series a type, by the type's number in the registry.
+    series: Vec<Series<F>>,
+    errors: Series<F>,
+    counts: Vec<TypeCount>,
+    bad: Vec<u64>,
+    places: Vec<BadPlace>,
+    closed: Vec<FileEntry>,
+    input: String,
+    /// Lines of the current input before the next batch.
+    line: u64,
+    report: Report,
+}
+
+impl<F> Router<F> {
+    /// A router for one export.
+    pub fn new(plan: Plan, limits: Limits) -> Self {
+        let types = plan.registry().types();
+        let series = types.iter().map(|name| Series::new(FileKind::Output, name)).collect();
+        let counts = types.iter().map(|name| TypeCount { type_name: name.clone(), ..TypeCount::default() }).collect();
+        Router {
+            limits,
+            series,
+            errors: Series::new(FileKind::Error, "OperationOutcome"),
+            counts,
+            bad: vec![0; BadLine::ALL.len()],
+            places: Vec::new(),
+            closed: Vec::new(),
+            input: "input".to_owned(),
+            line: 0,
+            report: Report::default(),
+            plan,
+        }
+    }
+
+    /// The next batches are of this input; names in reports are this one's.
+    pub fn begin_input(&mut self, name: &str) {
+        self.input = name.to_owned();
+        self.line = 0;
+        self.report.inputs += 1;
+    }
+
+    /// Takes the batch of a block. `too_long`: behind the block comes one line that is over the limit.
+    pub fn take<S: Sink<File = F>>(
+        &mut self,
+        block: &[u8],
+        batch: &Batch,
+        too_long: bool,
+        sink: &mut S,
+    ) -> Result<(), Error> {
+        for bad in &batch.bad {
+            let position = Position { line: self.line + bad.line + 1, column: bad.column };
+            self.bad_line(position, bad.kind, sink)?;
+        }
+        for run in &batch.runs {
+            self.run(block, batch, run, sink)?;
+        }
+        for (count, read) in self.counts.iter_mut().zip(&batch.read) {
+            count.read += read;
+        }
+        self.line += batch.lines;
+        self.report.lines += batch.lines;
+        self.report.bytes_read += block.len() as u64;
+        if too_long {
+            self.line += 1;
+            self.report.lines += 1;
+            self.bad_line(Position { line: self.line, column: 0 }, BadLine::TooLong, sink)?;
+        }
+        Ok(())
+    }
+
+    fn run<S: Sink<File = F>>(&mut self, block: &[u8], batch: &Batch, run: &Run, sink: &mut S) -> Result<(), Error> {
+        let source = if run.made { &batch.made } else { block };
+        let lines = &source[run.start as usize..run.end as usize];
+        let index = run.type_index as usize;
+        let Router { series, limits, closed, counts, .. } = self;
+        let count = u64::from(run.lines);
+        counts[index].kept += count;
+        if run.terminated {
+            counts[index].bytes += lines.len() as u64;
+            series[index].write(lines, count, *limits, sink, closed)
+        } else {
+            // The line ended in `\r\n`: what is written ends in `\n` alone.
+            let line = [lines, b"\n"].concat();
+            counts[index].bytes += line.len() as u64;
+            series[index].write(&line, count, *limits, sink, closed)
+        }
+    }
+
+    fn bad_line<S: Sink<File = F>>(&mut self, position: Position, kind: BadLine, sink: &mut S) -> Result<(), Error> {
+        let place = BadPlace { input: self.input.clone(), position, kind };
+        if self.plan.on_bad() == OnBad::Stop {
+            return Err(Error::bad_line(format!("{}:{position}: {kind}", self.input)));
+        }
+        let known = BadLine::ALL.iter().position(|each| *each == kind);
+        if let Some(count) = known.and_then(|index| self.bad.get_mut(index)) {
+            *count += 1;
+        }
+        let line = outcome::bad_line(&place);
+        let Router { errors, limits, closed, places, .. } = self;
+        errors.write(line.as_bytes(), 1, *limits, sink, closed)?;
+        if places.len() < Report::MOST_PLACES {
+            places.push(place);
+        }
+        Ok(())
+    }
+
+    /// How many resources have been kept so far.
+    pub fn kept(&self) -> u64 {
+        self.counts.iter().map(|count| count.kept).sum()
+    }
+
+    /// Completes every file and reports.
+    pub fn finish<S: Sink<File = F>>(mut self, sink: &mut S) -> Result<Report, Error> {
+        for series in self.series.iter_mut().chain([&mut self.errors]) {
+            series.close(sink, &mut self.closed)?;
+        }
+        self.closed.sort_by(|a, b| a.name.cmp(&b.name));
+        let met = |count: &TypeCount| count.read > 0;
+        let bad = BadLine::ALL.into_iter().zip(self.bad).filter(|(_, count)| *count > 0).collect();
+        Ok(Report {
+            types: self.counts.into_iter().filter(met).collect(),
+            bad,
+            places: self.places,
+            files: self.closed,
+            ..self.report
+        })
+    }
+}
