@@ -29,6 +29,8 @@ pub struct Request {
     pub until: Option<String>,
     /// The instant of the snapshot: nothing changed after it is exported, and `ap` on dates measures from it.
     pub transaction_time: Option<String>,
+    /// The instant that `ap` on dates measures from where no transaction time is given; it bounds nothing.
+    pub now: Option<String>,
     /// `_elements`: root elements to keep; items may be comma lists.
     pub elements: Vec<String>,
     /// The FHIR base of the data's own server, for absolute references.
@@ -51,6 +53,7 @@ impl Default for Request {
             since: None,
             until: None,
             transaction_time: None,
+            now: None,
             elements: Vec::new(),
             fhir_base: None,
             value_sets: HashMap::new(),

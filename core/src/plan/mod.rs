@@ -80,7 +80,7 @@ impl Plan {
         let mut problems = Vec::new();
         let wanted = wanted_types(request, registry, &mut problems);
         let window = window::read(request, &mut problems);
-        let now = window::transaction_time(request);
+        let now = window::now(request);
         let filters = parse_filters(request, registry, wanted.as_deref(), &mut problems);
         let elements = elements::read(request, registry, &mut problems);
         let mut types = Vec::with_capacity(registry.types().len());

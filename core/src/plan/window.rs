@@ -36,9 +36,9 @@ pub(super) fn read(request: &Request, problems: &mut Vec<Problem>) -> Window {
     window
 }
 
-/// The transaction time, if it is given and well formed.
-pub(super) fn transaction_time(request: &Request) -> Option<Nanos> {
-    request.transaction_time.as_deref().and_then(instant)
+/// The instant that `ap` measures from, if one is given and well formed.
+pub(super) fn now(request: &Request) -> Option<Nanos> {
+    request.transaction_time.as_deref().or(request.now.as_deref()).and_then(instant)
 }
 
 /// A blank before the offset is a `+` that some client's form encoding lost.
