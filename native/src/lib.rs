@@ -1,7 +1,17 @@
 //! Threads, files and codecs around fhirehose-core.
 
+pub mod cancel;
 pub mod codec_out;
+mod compress;
+pub mod folder;
 pub mod gzip;
 pub mod inflate;
 pub mod inputs;
+pub mod job;
+mod pool;
+mod run;
+mod source;
+mod stdout;
 pub mod unpack;
+
+pub use run::run;

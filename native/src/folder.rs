@@ -1,0 +1,399 @@
+//! A folder of output: files stand under their final names only when all of them are complete.
+//!
+//! Everything is written into a hidden folder inside. At the end the data are synced once, the files renamed, and the
+//! manifest last; a run that fails or is killed leaves no manifest and no file under a final name.
+
+use std::fmt;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use fhirehose_core::error::Error;
+use fhirehose_core::report::Report;
+use fhirehose_core::sink::{FileName, Sink, Stored};
+
+use crate::cancel::Cancel;
+use crate::codec_out::{BlockEncoder, Compression};
+use crate::compress::{Compressed, Queue, Writer};
+use crate::job::JobError;
+
+const PARTIAL: &str = ".fhirehose-partial";
+const LOCK: &str = "lock";
+/// Name of the manifest in its folder.
+pub const MANIFEST: &str = "manifest.json";
+
+/// Runs of at least this many bytes are written straight from the input block.
+const DIRECT: usize = 64 << 10;
+const BUFFER: usize = 256 << 10;
+
+/// A file or folder of the output that could not be made, written or renamed.
+#[derive(Clone, Debug)]
+pub struct OutputError {
+    doing: &'static str,
+    path: String,
+    kind: io::ErrorKind,
+    text: String,
+}
+
+impl OutputError {
+    pub(crate) fn new(doing: &'static str, path: impl Into<String>, error: &io::Error) -> Self {
+        OutputError {
+            doing,
+            path: path.into(),
+            kind: error.kind(),
+            text: error.to_string(),
+        }
+    }
+
+    fn at(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OutputError {
+        let path = path.display().to_string();
+        move |error| OutputError::new(doing, path, &error)
+    }
+
+    fn refused(path: &Path, text: &str) -> Self {
+        let kind = io::ErrorKind::AlreadyExists;
+        OutputError {
+            doing: "use",
+            path: path.display().to_string(),
+            kind,
+            text: text.to_owned(),
+        }
+    }
+
+    /// The kind of the system's error.
+    pub fn kind(&self) -> io::ErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for OutputError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot {} {}: {}", self.doing, self.path, self.text)
+    }
+}
+
+impl std::error::Error for OutputError {}
+
+impl From<OutputError> for JobError {
+    fn from(error: OutputError) -> Self {
+        JobError::Output(error)
+    }
+}
+
+/// Writes files into a folder.
+pub(crate) struct FolderSink {
+    folder: PathBuf,
+    partial: PathBuf,
+    /// Held as long as the sink lives, so that a second export into the folder is refused.
+    _lock: File,
+    made_folder: bool,
+    force: bool,
+    compression: Compression,
+    queue: Arc<Queue>,
+    encoder: BlockEncoder,
+    most_waiting: usize,
+    /// Closed files: where they are, and their final names.
+    closed: Vec<(PathBuf, String)>,
+    compressed: Vec<(String, Arc<Compressed>)>,
+    cancel: Cancel,
+    committed: bool,
+}
+
+/// An open file of the folder.
+pub(crate) struct OutputFile {
+    temporary: PathBuf,
+    name: String,
+    writer: FileWriter,
+}
+
+enum FileWriter {
+    Plain { file: File, buffer: Vec<u8>, size: u64 },
+    Compressed(Writer),
+}
+
+impl FolderSink {
+    /// Makes the folder, if need be, and its hidden one. Refuses a folder with something in it, unless forced.
+    pub(crate) fn create(
+        folder: &Path,
+        force: bool,
+        compression: Compression,
+        threads: usize,
+        queue: Arc<Queue>,
+        cancel: &Cancel,
+    ) -> Result<FolderSink, OutputError> {
+        let made_folder = !folder.exists();
+        fs::create_dir_all(folder).map_err(OutputError::at("make", folder))?;
+        let partial = folder.join(PARTIAL);
+        let lock = take_lock(folder, &partial)?;
+        let encoder = compression.encoder().map_err(|error| {
+            OutputError::new("compress for", folder.display().to_string(), &io::Error::other(error))
+        })?;
+        let sink = FolderSink {
+            folder: folder.to_owned(),
+            partial: partial.clone(),
+            _lock: lock,
+            made_folder,
+            force,
+            compression,
+            queue,
+            encoder,
+            most_waiting: 2 * threads + 2,
+            closed: Vec::new(),
+            compressed: Vec::new(),
+            cancel: cancel.clone(),
+            committed: false,
+        };
+        if !force && !is_empty(folder)? {
+            return Err(OutputError::refused(
+                folder,
+                "the folder is not empty; `--force` replaces an export in it",
+            ));
+        }
+        cancel.work().partial = Some(partial);
+        Ok(sink)
+    }
+
+    /// Sets the stored sizes of compressed files, which are known only now.
+    pub(crate) fn complete(&self, report: &mut Report) -> Result<(), OutputError> {
+        if let Some(failure) = self.queue.failure() {
+            return Err(failure);
+        }
+        for (name, file) in &self.compressed {
+            if let Some(entry) = report.files.iter_mut().find(|entry| entry.path == *name) {
+                entry.size = file.size();
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives every file its final name, the manifest last.
+    pub(crate) fn commit(mut self, manifest: &str) -> Result<(), JobError> {
+        let cancel = self.cancel.clone();
+        let mut work = cancel.work();
+        if cancel.is_stopped() {
+            return Err(JobError::Interrupted);
+        }
+        let unfinished = self.partial.join(MANIFEST);
+        fs::write(&unfinished, manifest).map_err(OutputError::at("write", &unfinished))?;
+        sync(&self.folder)?;
+        let final_manifest = self.folder.join(MANIFEST);
+        if self.force {
+            remove_if_there(&final_manifest)?;
+            self.remove_earlier()?;
+        }
+        let mut renamed = Vec::new();
+        for (temporary, name) in std::mem::take(&mut self.closed) {
+            if let Err(error) = self.rename(&temporary, &self.folder.join(&name)) {
+                renamed.iter().for_each(|path: &PathBuf| drop(fs::remove_file(path)));
+                return Err(error.into());
+            }
+            renamed.push(self.folder.join(&name));
+        }
+        self.rename(&unfinished, &final_manifest)?;
+        work.committed = true;
+        work.partial = None;
+        self.committed = true;
+        Ok(())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<(), OutputError> {
+        if let Some(parent) = to.parent() {
+            fs::create_dir_all(parent).map_err(OutputError::at("make", parent))?;
+        }
+        fs::rename(from, to).map_err(OutputError::at("rename a finished file to", to))
+    }
+
+    /// Removes the data files of an earlier export; nothing else that lies in the folder.
+    fn remove_earlier(&self) -> Result<(), OutputError> {
+        for folder in [self.folder.clone(), self.folder.join("error")] {
+            let Ok(entries) = fs::read_dir(&folder) else { continue };
+            for entry in entries.flatten() {
+                if is_data_file(&entry.file_name().to_string_lossy()) {
+                    remove_if_there(&entry.path())?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for FolderSink {
+    fn drop(&mut self) {
+        // Nothing can be done about a failure here; the next export into the folder cleans up.
+        let _ = fs::remove_dir_all(&self.partial);
+        if !self.committed && self.made_folder {
+            let _ = fs::remove_dir(&self.folder);
+        }
+    }
+}
+
+impl Sink for FolderSink {
+    type File = OutputFile;
+
+    fn create(&mut self, name: &FileName) -> Result<OutputFile, Error> {
+        let name = format!("{name}{}", self.compression.extension());
+        let temporary = self.partial.join(name.replace('/', "-"));
+        let file = File::create(&temporary)
+            .map_err(OutputError::at("make", &temporary))
+            .map_err(to_core)?;
+        let writer = match self.compression {
+            Compression::None => FileWriter::Plain {
+                file,
+                buffer: Vec::with_capacity(BUFFER),
+                size: 0,
+            },
+            compression => FileWriter::Compressed(Writer::new(&name, compression, Box::new(file))),
+        };
+        Ok(OutputFile {
+            temporary,
+            name,
+            writer,
+        })
+    }
+
+    fn write(&mut self, file: &mut OutputFile, lines: &[u8]) -> Result<(), Error> {
+        match &mut file.writer {
+            FileWriter::Plain {
+                file: out,
+                buffer,
+                size,
+            } => {
+                *size += lines.len() as u64;
+                let failed = |error| to_core(OutputError::new("write", &file.name, &error));
+                if buffer.len() + lines.len() > BUFFER || lines.len() >= DIRECT {
+                    out.write_all(buffer).map_err(failed)?;
+                    buffer.clear();
+                }
+                if lines.len() >= DIRECT {
+                    out.write_all(lines).map_err(failed)?;
+                } else {
+                    buffer.extend_from_slice(lines);
+                }
+            }
+            FileWriter::Compressed(writer) => {
+                writer.push(lines, &self.queue);
+                while self.queue.len() > self.most_waiting {
+                    self.queue.help(&mut self.encoder);
+                }
+                if let Some(failure) = self.queue.failure() {
+                    return Err(to_core(failure));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, file: OutputFile) -> Result<Stored, Error> {
+        let OutputFile {
+            temporary,
+            name,
+            writer,
+        } = file;
+        let size = match writer {
+            FileWriter::Plain { mut file, buffer, size } => {
+                file.write_all(&buffer)
+                    .map_err(|error| to_core(OutputError::new("write", &name, &error)))?;
+                size
+            }
+            FileWriter::Compressed(writer) => {
+                let compressed = writer.finish(&self.queue);
+                self.compressed.push((name.clone(), compressed));
+                0
+            }
+        };
+        self.closed.push((temporary, name.clone()));
+        Ok(Stored { name, size })
+    }
+}
+
+fn to_core(error: OutputError) -> Error {
+    Error::sink("output", error)
+}
+
+/// Makes the hidden folder and locks it. One that a killed export left behind is unlocked, and is made anew.
+fn take_lock(folder: &Path, partial: &Path) -> Result<File, OutputError> {
+    fs::create_dir_all(partial).map_err(OutputError::at("write into", folder))?;
+    let path = partial.join(LOCK);
+    let lock = File::create(&path).map_err(OutputError::at("write into", folder))?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(OutputError::refused(
+                folder,
+                "another export is writing into this folder",
+            ));
+        }
+        // File systems without locks: go on without.
+        Err(TryLockError::Error(_)) => {}
+    }
+    let entries = fs::read_dir(partial).map_err(OutputError::at("read", partial))?;
+    for entry in entries.flatten().filter(|entry| entry.file_name() != LOCK) {
+        remove_if_there(&entry.path())?;
+    }
+    Ok(lock)
+}
+
+fn is_empty(folder: &Path) -> Result<bool, OutputError> {
+    let entries = fs::read_dir(folder).map_err(OutputError::at("read", folder))?;
+    Ok(entries.flatten().all(|entry| entry.file_name() == PARTIAL))
+}
+
+fn remove_if_there(path: &Path) -> Result<(), OutputError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(OutputError::at("remove", path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// `Type.000.ndjson` with or without the ending of a codec.
+fn is_data_file(name: &str) -> bool {
+    let mut parts = name.split('.');
+    let is_type = parts
+        .next()
+        .is_some_and(|part| part.bytes().all(|byte| byte.is_ascii_alphanumeric()) && !part.is_empty());
+    let is_number = parts
+        .next()
+        .is_some_and(|part| part.len() >= 3 && part.bytes().all(|byte| byte.is_ascii_digit()));
+    is_type
+        && is_number
+        && parts.next() == Some("ndjson")
+        && matches!(parts.next(), None | Some("gz" | "zst"))
+        && parts.next().is_none()
+}
+
+/// Syncs everything at once: for many files far cheaper than one by one.
+fn sync(folder: &Path) -> Result<(), OutputError> {
+    let file = File::open(folder).map_err(OutputError::at("open", folder))?;
+    #[cfg(target_os = "linux")]
+    rustix::fs::syncfs(&file).map_err(|error| OutputError::at("sync", folder)(error.into()))?;
+    #[cfg(not(target_os = "linux"))]
+    file.sync_all().map_err(OutputError::at("sync", folder))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_data_files_of_ours_are_replaced() {
+        for name in [
+            "Patient.000.ndjson",
+            "Observation.012.ndjson.gz",
+            "OperationOutcome.1000.ndjson.zst",
+        ] {
+            assert!(is_data_file(name), "{name}");
+        }
+        for name in [
+            "Patient.ndjson",
+            "notes.txt",
+            "a.b.ndjson",
+            "Patient.000.ndjson.bak",
+            "Patient.00.ndjson",
+            "Patient.000.ndjson.gz.x",
+        ] {
+            assert!(!is_data_file(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! An export over files: what to read, where to write, with how many threads.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use fhirehose_core::manifest::Generation;
+use fhirehose_core::partition::Limits;
+use fhirehose_core::plan::Plan;
+
+use crate::codec_out::Compression;
+use crate::inputs::InputPlace;
+
+/// Everything that an export over files needs besides its plan.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The compiled request.
+    pub plan: Plan,
+    /// Inputs in order.
+    pub inputs: Vec<InputPlace>,
+    /// Where kept lines go.
+    pub output: Output,
+    /// When a file is full.
+    pub limits: Limits,
+    /// How files are compressed.
+    pub compression: Compression,
+    /// Threads that read, sieve and write; at least 1.
+    pub threads: usize,
+    /// Bytes read at once; 256 KB unless a test wants otherwise.
+    pub chunk: usize,
+}
+
+/// Where kept lines go.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// A folder that receives the files and the manifest.
+    Folder(FolderOutput),
+    /// Kept lines in input order on standard output; nothing else is written.
+    Stdout,
+}
+
+/// A folder of output.
+#[derive(Clone, Debug)]
+pub struct FolderOutput {
+    /// The folder; made if it does not exist.
+    pub path: PathBuf,
+    /// Take a folder that is not empty: files of an earlier export in it are replaced.
+    pub force: bool,
+    /// What the manifest says besides the files.
+    pub manifest: ManifestOptions,
+}
+
+/// What a manifest says besides the files.
+#[derive(Clone, Debug)]
+pub struct ManifestOptions {
+    /// Shape.
+    pub generation: Generation,
+    /// The instant of the snapshot.
+    pub transaction_time: String,
+    /// The kick-off URL.
+    pub request: String,
+    /// Put before each file's path.
+    pub base_url: Option<String>,
+}
+
+/// How far a job is; shared with whoever shows it.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Bytes of the inputs, as stored, that have been read.
+    pub read: std::sync::atomic::AtomicU64,
+    /// Resources kept so far.
+    pub kept: std::sync::atomic::AtomicU64,
+    /// Lines read so far.
+    pub lines: std::sync::atomic::AtomicU64,
+}
+
+/// A handle that others may hold while a job runs.
+pub type SharedProgress = Arc<Progress>;
+
+/// Why a job ended early. What it had written is gone.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum JobError {
+    /// An input could not be read to its end.
+    Input(crate::inflate::InputError),
+    /// A document (Bundle, array) could not be taken apart.
+    Document {
+        /// The input.
+        name: String,
+        /// What and where.
+        error: crate::unpack::UnpackError,
+    },
+    /// A file or folder of the output: which, and what went wrong.
+    Output(crate::folder::OutputError),
+    /// Standard output was closed by its reader: a quiet end.
+    ClosedPipe,
+    /// A bad line, and the request says to stop at the first; the text says where.
+    BadLine(String),
+    /// Somebody asked to stop.
+    Interrupted,
+}
+
+impl std::fmt::Display for JobError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            JobError::Input(error) => write!(f, "{error}"),
+            JobError::Document { name, error } => write!(f, "{name}: {error}"),
+            JobError::Output(error) => write!(f, "{error}"),
+            JobError::ClosedPipe => f.write_str("standard output was closed"),
+            JobError::BadLine(place) => f.write_str(place),
+            JobError::Interrupted => f.write_str("interrupted"),
+        }
+    }
+}
+
+impl std::error::Error for JobError {}

@@ -1,0 +1,254 @@
+//! N threads, one order: each reads a block and sieves it; whoever can routes what is next.
+//!
+//! There is no reader and no writer thread. A block gets its number as it is read; sieved blocks wait in a small map,
+//! and the thread that finds the router free takes them in order. The number of buffers bounds what waits.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+
+use fhirehose_core::error::{Error, ErrorKind};
+use fhirehose_core::report::Report;
+use fhirehose_core::router::Router;
+use fhirehose_core::sieve::{self, Batch, Scratch};
+use fhirehose_core::sink::Sink;
+
+use crate::cancel::Cancel;
+use crate::codec_out::BlockEncoder;
+use crate::compress::Queue;
+use crate::folder::OutputError;
+use crate::job::{Job, JobError, Progress};
+use crate::source::{Block, Source};
+
+/// A block and what came of it.
+#[derive(Default)]
+struct Work {
+    block: Block,
+    batch: Batch,
+}
+
+/// The ordered half.
+struct Ordered<S: Sink> {
+    router: Router<S::File>,
+    sink: S,
+    next: u64,
+}
+
+struct Pool<'j, S: Sink> {
+    job: &'j Job,
+    progress: &'j Progress,
+    cancel: &'j Cancel,
+    queue: &'j Queue,
+    source: Mutex<Source<'j>>,
+    /// Sieved blocks whose turn has not come.
+    sieved: Mutex<BTreeMap<u64, Work>>,
+    ordered: Mutex<Ordered<S>>,
+    free: Mutex<Vec<Work>>,
+    freed: Condvar,
+    failure: Mutex<Option<JobError>>,
+    stopped: AtomicBool,
+}
+
+/// Runs a job into a sink.
+pub(crate) fn run<S>(
+    job: &Job,
+    sink: S,
+    queue: &Queue,
+    progress: &Progress,
+    cancel: &Cancel,
+) -> Result<(Report, S), JobError>
+where
+    S: Sink + Send,
+    S::File: Send,
+{
+    let threads = job.threads.max(1);
+    let pool = Pool {
+        job,
+        progress,
+        cancel,
+        queue,
+        source: Mutex::new(Source::new(&job.inputs, job.plan.max_line(), job.chunk, progress)),
+        sieved: Mutex::new(BTreeMap::new()),
+        ordered: Mutex::new(Ordered {
+            router: Router::new(job.plan.clone(), job.limits),
+            sink,
+            next: 0,
+        }),
+        free: Mutex::new((0..2 * threads + 2).map(|_| Work::default()).collect()),
+        freed: Condvar::new(),
+        failure: Mutex::new(None),
+        stopped: AtomicBool::new(false),
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(|| pool.work());
+        }
+        pool.work();
+    });
+    if let Some(failure) = lock(&pool.failure).take() {
+        return Err(failure);
+    }
+    let Ordered { router, mut sink, .. } = pool.ordered.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let report = router.finish(&mut sink).map_err(from_core)?;
+    Ok((report, sink))
+}
+
+/// Compresses every block that still waits.
+pub(crate) fn work_off(job: &Job, queue: &Queue) -> Result<(), JobError> {
+    let help = || -> Result<(), JobError> {
+        let mut encoder = encoder(job)?;
+        while queue.help(&mut encoder) {}
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..job.threads).map(|_| scope.spawn(help)).collect();
+        help()?;
+        others.into_iter().try_for_each(|other| other.join().unwrap_or(Ok(())))
+    })?;
+    queue.failure().map_or(Ok(()), |failure| Err(from_output(failure)))
+}
+
+fn encoder(job: &Job) -> Result<BlockEncoder, JobError> {
+    let failed = |error| OutputError::new("compress", "output", &std::io::Error::other(error));
+    job.compression.encoder().map_err(failed).map_err(JobError::Output)
+}
+
+impl<S> Pool<'_, S>
+where
+    S: Sink + Send,
+    S::File: Send,
+{
+    fn work(&self) {
+        let guard = StopOnPanic(self);
+        if let Err(error) = self.try_work() {
+            lock(&self.failure).get_or_insert(error);
+            self.stop();
+        }
+        std::mem::forget(guard);
+    }
+
+    fn try_work(&self) -> Result<(), JobError> {
+        let mut scratch = Scratch::default();
+        let mut encoder = encoder(self.job)?;
+        while let Some(mut work) = self.free_work() {
+            if self.cancel.is_stopped() {
+                return Err(JobError::Interrupted);
+            }
+            self.queue.help(&mut encoder);
+            if !lock(&self.source).next(&mut work.block)? {
+                self.give_back(work);
+                break;
+            }
+            sieve::run(&self.job.plan, work.block.lines(), &mut scratch, &mut work.batch);
+            lock(&self.sieved).insert(work.block.sequence, work);
+            self.route()?;
+        }
+        self.route()
+    }
+
+    /// Takes what is next, and all that follows without a gap, unless another thread is at it.
+    fn route(&self) -> Result<(), JobError> {
+        loop {
+            let mut ordered = match self.ordered.try_lock() {
+                Ok(ordered) => ordered,
+                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => return Ok(()),
+            };
+            while let Some(work) = self.take_sieved(ordered.next) {
+                ordered.take(&work, self.progress)?;
+                self.give_back(work);
+            }
+            let next = ordered.next;
+            drop(ordered);
+            // A block may have come between the last look and the unlocking; its thread found the router taken.
+            if !lock(&self.sieved).contains_key(&next) {
+                return Ok(());
+            }
+        }
+    }
+
+    fn take_sieved(&self, next: u64) -> Option<Work> {
+        lock(&self.sieved).remove(&next)
+    }
+
+    /// A buffer to read into; waits for one. `None`: the job has failed.
+    fn free_work(&self) -> Option<Work> {
+        let mut free = lock(&self.free);
+        loop {
+            if self.stopped.load(Ordering::Relaxed) {
+                return None;
+            }
+            if let Some(work) = free.pop() {
+                return Some(work);
+            }
+            free = self.freed.wait(free).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn give_back(&self, work: Work) {
+        lock(&self.free).push(work);
+        self.freed.notify_one();
+    }
+
+    fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        // Taken so that no thread is between its look at the flag and its waiting.
+        drop(lock(&self.free));
+        self.freed.notify_all();
+    }
+}
+
+impl<S: Sink> Ordered<S> {
+    fn take(&mut self, work: &Work, progress: &Progress) -> Result<(), JobError> {
+        let Work { block, batch } = work;
+        if let Some(name) = &block.begins {
+            self.router.begin_input(name);
+        }
+        self.router
+            .take(block.lines(), batch, block.too_long, &mut self.sink)
+            .map_err(from_core)?;
+        self.next += 1;
+        progress.lines.fetch_add(batch.lines, Ordering::Relaxed);
+        progress.kept.store(self.router.kept(), Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// A thread that panics must not leave the others waiting.
+struct StopOnPanic<'p, 'j, S>(&'p Pool<'j, S>)
+where
+    S: Sink + Send,
+    S::File: Send;
+
+impl<S> Drop for StopOnPanic<'_, '_, S>
+where
+    S: Sink + Send,
+    S::File: Send,
+{
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
+fn from_core(error: Error) -> JobError {
+    match error.kind() {
+        ErrorKind::BadLine => JobError::BadLine(error.to_string()),
+        _ => {
+            let output = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<OutputError>());
+            let unknown = || OutputError::new("write", "output", &std::io::Error::other(error.to_string()));
+            from_output(output.cloned().unwrap_or_else(unknown))
+        }
+    }
+}
+
+pub(crate) fn from_output(error: OutputError) -> JobError {
+    if error.kind() == std::io::ErrorKind::BrokenPipe {
+        JobError::ClosedPipe
+    } else {
+        JobError::Output(error)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
