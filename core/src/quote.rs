@@ -168,7 +168,10 @@ mod tests {
     fn documents_are_set_out_with_two_blanks() {
         let tree = Tree::Object(vec![
             ("a", Tree::texts(["x", "y\n"])),
-            ("b", Tree::List(vec![Tree::Object(vec![("n", Tree::Number(7))]), Tree::Null])),
+            (
+                "b",
+                Tree::List(vec![Tree::Object(vec![("n", Tree::Number(7))]), Tree::Null]),
+            ),
             ("c", Tree::Object(Vec::new())),
             ("d", Tree::List(Vec::new())),
             ("e", Tree::Boolean(true)),

@@ -23,6 +23,7 @@ pub struct Listed<'a> {
     /// Whether values take the prefixes `ge`, `lt`, …; of a composite: whether those of some part do.
     pub prefixes: bool,
     /// The paths that are read, each with the datatype at its end. Those of a composite's part start below its base.
+    /// None if the parameter is refused.
     pub paths: Vec<String>,
     /// Types that a reference may point to; empty: any.
     pub targets: &'a [String],
@@ -37,13 +38,14 @@ pub fn list<'a>(registry: &'a Registry, type_name: &str) -> Vec<Listed<'a>> {
 
 fn listed(param: &Param) -> Listed<'_> {
     let refused = refusals::param(param);
+    let is_taken = refused.is_none();
     let has_prefixes = |kind| matches!(kind, SearchType::Number | SearchType::Date | SearchType::Quantity);
     Listed {
         code: &param.code,
         kind: param.kind,
-        modifiers: if refused.is_none() { modifiers(param) } else { Vec::new() },
+        modifiers: if is_taken { modifiers(param) } else { Vec::new() },
         prefixes: has_prefixes(param.kind) || param.components.iter().any(|part| has_prefixes(part.kind)),
-        paths: paths(param),
+        paths: if is_taken { paths(param) } else { Vec::new() },
         targets: &param.targets,
         refused,
     }
