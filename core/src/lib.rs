@@ -21,3 +21,5 @@ pub mod scan;
 pub mod search;
 pub mod sieve;
 pub mod sink;
+#[cfg(feature = "stream")]
+pub mod stream;
