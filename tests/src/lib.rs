@@ -1,5 +1,10 @@
 //! Cases as data, the slow oracle, and end-to-end tests.
 
 pub mod data;
+pub mod differential;
+pub mod door;
+pub mod drawn;
+pub mod mutation;
 pub mod oracle;
+pub mod random;
 pub mod requests;

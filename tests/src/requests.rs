@@ -2,10 +2,12 @@
 
 use crate::data;
 use crate::oracle::{Oracle, OracleRequest};
+use fhirehose_core::request;
 use fhirehose_core::search::table::Registry;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 /// A file of requests.
 #[derive(Clone, Debug, Deserialize)]
@@ -65,6 +67,24 @@ impl RequestList {
         }
     }
 
+    /// One request of the list as the engine takes it.
+    #[must_use]
+    pub fn for_engine(&self, request: &Request) -> request::Request {
+        let own = request.transaction_time.as_ref();
+        let lists = self.code_lists().into_iter();
+        let shared = |members: BTreeSet<_>| Arc::new(members.into_iter().collect());
+        request::Request {
+            types: request.types.clone(),
+            type_filters: request.filters.clone(),
+            since: request.since.clone(),
+            until: request.until.clone(),
+            transaction_time: Some(own.unwrap_or(&self.transaction_time).clone()),
+            fhir_base: request.fhir_base.clone(),
+            value_sets: lists.map(|(url, members)| (url, shared(members))).collect(),
+            ..request::Request::default()
+        }
+    }
+
     /// The value sets with system and code apart.
     #[must_use]
     pub fn code_lists(&self) -> BTreeMap<String, BTreeSet<(String, String)>> {
@@ -109,6 +129,15 @@ impl RequestList {
     /// What is wrong with the list.
     pub fn base() -> Result<RequestList, String> {
         RequestList::parse(include_str!("../requests/base.toml"))
+    }
+
+    /// The requests over synthetic data.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the list.
+    pub fn synth() -> Result<RequestList, String> {
+        RequestList::parse(include_str!("../requests/synth.toml"))
     }
 }
 

@@ -19,6 +19,7 @@ mod uri;
 mod values;
 
 pub use elements::Elements;
+pub(crate) use values::follow;
 
 use compile::{Filter, Setting};
 use fhirehose_core::search::table::Registry;

@@ -65,7 +65,8 @@ impl TokenSearch {
         };
         let code_fits = match &self.code {
             Some(wanted) => code == Some(wanted.as_str()),
-            None => true,
+            // `system|` asks for any code of the system: there must be one.
+            None => code.is_some(),
         };
         system_fits && code_fits
     }
@@ -74,7 +75,7 @@ impl TokenSearch {
     fn matches_identifier(&self, system: Option<&str>, value: Option<&str>) -> bool {
         let value_fits = match &self.code {
             Some(wanted) => value == Some(wanted.as_str()),
-            None => true,
+            None => value.is_some(),
         };
         let system_fits = match self.system.as_deref() {
             None => true,

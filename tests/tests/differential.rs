@@ -1,0 +1,149 @@
+//! The engine keeps exactly the lines that the oracle keeps.
+
+use fhirehose_core::search::table::Registry;
+use fhirehose_tests::data;
+use fhirehose_tests::differential::{Compared, Judges, compare, judges, synthetic};
+use fhirehose_tests::drawn::Drawing;
+use fhirehose_tests::mutation::mutate;
+use fhirehose_tests::random::Random;
+use fhirehose_tests::requests::{Request, RequestList};
+use serde_json::Value;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+/// Both judges of every request, or a failed test that shows each refusal.
+fn all_judges(list: &RequestList) -> Vec<Judges> {
+    let (judges, refused) = judges(&Registry::r4(), list);
+    assert!(refused.is_empty(), "refused by one:\n{}", refused.join("\n"));
+    assert_eq!(judges.len(), list.request.len(), "a request of the list is refused by both");
+    judges
+}
+
+fn assert_same(name: &str, found: &Compared) {
+    println!(
+        "{name}: {} runs, {} verdicts, {} kept, {} runs tell lines apart, {} differences",
+        found.runs,
+        found.verdicts,
+        found.kept,
+        found.telling,
+        found.differences.len()
+    );
+    assert!(found.verdicts > 0, "nothing was compared");
+    assert!(found.differences.is_empty(), "{}", found.differences.join("\n"));
+}
+
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path)?;
+    if path.extension().is_some_and(|extension| extension == "gz") {
+        flate2::read::MultiGzDecoder::new(file).read_to_end(&mut bytes)?;
+    } else {
+        std::io::BufReader::new(file).read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
+}
+
+/// Compares file by file on two threads; the files of the folder hold one type each.
+fn compare_files(judges: &[Judges], files: Vec<PathBuf>) -> Compared {
+    let queue = Mutex::new(files);
+    let total = Mutex::new(Compared::default());
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let next = queue.lock().expect("no panic holds it").pop();
+                    let Some(path) = next else { return };
+                    let name = path.file_name().and_then(|name| name.to_str()).expect("a name").to_owned();
+                    let type_name = name.split('.').next().expect("a first part");
+                    let found = compare(judges, type_name, &read(&path).expect(&name)).expect(&name);
+                    total.lock().expect("no panic holds it").add(found);
+                }
+            });
+        }
+    });
+    total.into_inner().expect("no panic holds it")
+}
+
+#[test]
+fn same_lines_of_the_sample_data() {
+    let Some(folder) = data::folder() else {
+        println!("skipped: FHIREHOSE_DATA is not set");
+        return;
+    };
+    let judges = all_judges(&RequestList::base().expect("the list reads"));
+    let files = data::files(&folder).expect("the folder reads");
+    assert_same("sample data", &compare_files(&judges, files));
+}
+
+#[test]
+fn same_lines_of_synthetic_data() {
+    let mut found = Compared::default();
+    for list in [RequestList::base(), RequestList::synth()] {
+        let judges = all_judges(&list.expect("the list reads"));
+        for (type_name, bytes) in synthetic(150, 7).expect("memory takes every line") {
+            found.add(compare(&judges, type_name, &bytes).expect("valid lines"));
+        }
+    }
+    assert_same("synthetic data", &found);
+}
+
+fn parsed(bytes: &[u8]) -> Vec<Value> {
+    let lines = bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+    lines.map(|line| serde_json::from_slice(line).expect("valid JSON")).collect()
+}
+
+fn list_of(filters: Vec<String>) -> RequestList {
+    let request = |filter| Request {
+        filters: vec![filter],
+        fhir_base: Some("https://fhir.example.org/r4".to_owned()),
+        ..Request::default()
+    };
+    RequestList {
+        transaction_time: "2025-01-01T00:00:00Z".to_owned(),
+        value_sets: Default::default(),
+        request: filters.into_iter().map(request).collect(),
+    }
+}
+
+#[test]
+fn same_lines_for_drawn_requests() {
+    let registry = Registry::r4();
+    let mut random = Random::new(11);
+    let mut found = Compared::default();
+    let mut requests = 0;
+    for (type_name, bytes) in synthetic(40, 3).expect("memory takes every line") {
+        let lines = parsed(&bytes);
+        let list = list_of(Drawing::new(&registry, type_name, &lines).filters(8, &mut random));
+        let (judges, refused) = judges(&registry, &list);
+        requests += judges.len();
+        found.differences.extend(refused);
+        found.add(compare(&judges, type_name, &bytes).expect("valid lines"));
+    }
+    assert_same(&format!("{requests} drawn requests"), &found);
+    assert!(requests > 1000, "{requests} requests");
+}
+
+#[test]
+fn same_lines_of_mutated_records() {
+    let registry = Registry::r4();
+    let mut random = Random::new(5);
+    let mut found = Compared::default();
+    for (type_name, bytes) in synthetic(40, 4).expect("memory takes every line") {
+        let lines = parsed(&bytes);
+        let list = list_of(Drawing::new(&registry, type_name, &lines).filters(3, &mut random));
+        let (judges, refused) = judges(&registry, &list);
+        found.differences.extend(refused);
+        for _ in 0..4 {
+            let mut mutated = Vec::new();
+            for line in &lines {
+                let mut record = line.clone();
+                mutate(&mut record, &mut random);
+                mutated.extend_from_slice(record.to_string().as_bytes());
+                mutated.push(b'\n');
+            }
+            found.add(compare(&judges, type_name, &mutated).expect("valid lines"));
+        }
+    }
+    assert_same("mutated records", &found);
+}
