@@ -1,2 +1,25 @@
-//! cli.
-fn main() {}
+//! The binary `fhirehose`. What can be asked of it stands in [`args`], what it answers in [`commands`].
+
+mod args;
+mod commands;
+mod exit;
+mod messages;
+mod overlap;
+mod progress;
+mod request;
+mod size;
+mod summary;
+mod threads;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    messages::quiet_panics();
+    let exit = match args::Cli::try_parse() {
+        Ok(cli) => std::panic::catch_unwind(|| commands::run(cli.command)).unwrap_or(exit::Exit::Io),
+        Err(error) => commands::usage(&error),
+    };
+    exit.into()
+}

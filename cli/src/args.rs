@@ -1,0 +1,353 @@
+//! The command line: what can be written, and the help that says so.
+
+use std::ffi::OsString;
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::size;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    done, but some records were bad (or stopped at one: --on-bad stop)
+  2    the command line or the request is wrong; every problem is listed
+  3    a file could not be read or written
+  130  interrupted";
+
+const EXPORT_HELP: &str = "\
+Examples:
+  All laboratory results since 2020, as one file a type, with a manifest:
+    fhirehose export data/ -o out --type-filter 'Observation?category=laboratory&date=ge2020'
+
+  Patients and their conditions, compressed, changed after an instant:
+    fhirehose export data/*.ndjson.gz -o out --type Patient,Condition --compress gzip \\
+        --since 2024-01-01T00:00:00Z
+
+  From a pipe into a pipe; only kept lines are written to standard output:
+    zstdcat all.ndjson.zst | fhirehose export - -o - --type Encounter | wc -l
+
+  Two filters of one type: a resource is kept if either lets it pass:
+    fhirehose export data/ -o out --type-filter 'Condition?clinical-status=active' \\
+        --type-filter 'Condition?onset-date=ge2024'
+
+Kept lines leave byte for byte as they came, unless --elements takes members out.
+Lines that are not FHIR are left out, counted, and told in OUT/error with their place only.
+`fhirehose explain` shows what a request reads; `fhirehose params TYPE` lists what filters can use.
+
+Exit codes: 0 done, 1 done but some records were bad, 2 usage, 3 input or output, 130 interrupted.";
+
+const EXPLAIN_HELP: &str = "\
+Example:
+  fhirehose explain --type-filter 'Observation?category=laboratory&date=ge2020'";
+
+const PARAMS_HELP: &str = "\
+Examples:
+  fhirehose params                 the resource types, with how many parameters each has
+  fhirehose params Observation     what a filter on Observation can use";
+
+const SYNTH_HELP: &str = "\
+Example:
+  fhirehose synth --patients 100 --seed 1 -o sample
+
+The same seed always gives the same bytes. No patient in them is or was a real one.";
+
+/// Exports FHIR resources from bulk data files: exactly the right ones, at the speed of the disk
+#[derive(Debug, Parser)]
+#[command(name = "fhirehose", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write the resources that a request asks for
+    Export(Box<ExportArgs>),
+    /// Show what a request reads and tests, without reading data
+    Explain(ExplainArgs),
+    /// List the search parameters that filters can use
+    Params(ParamsArgs),
+    /// Make synthetic patients with all that belongs to them
+    Synth(SynthArgs),
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+    /// Print a manual page
+    Man(ManArgs),
+}
+
+/// The request, in the words of the Bulk Data guide.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Request")]
+pub(crate) struct RequestArgs {
+    /// Resource types to export; without it, every type
+    #[arg(long = "type", value_name = "T,…")]
+    pub(crate) types: Vec<String>,
+
+    /// Keep of a type only what a search finds, as in 'Observation?date=ge2020'; filters of one type are joined by or
+    #[arg(long = "type-filter", value_name = "TYPE?QUERY")]
+    pub(crate) type_filters: Vec<String>,
+
+    /// Only resources changed after this instant (meta.lastUpdated)
+    #[arg(long, value_name = "INSTANT")]
+    pub(crate) since: Option<String>,
+
+    /// Only resources changed before this instant
+    #[arg(long, value_name = "INSTANT")]
+    pub(crate) until: Option<String>,
+
+    /// Instant of the snapshot: nothing changed after it is exported, and the manifest names it [default: now, and no bound]
+    #[arg(long, value_name = "INSTANT")]
+    pub(crate) transaction_time: Option<String>,
+
+    /// Root elements to keep, as in 'id,Patient.name'; mandatory ones stay
+    #[arg(long, value_name = "E,…")]
+    pub(crate) elements: Vec<String>,
+
+    /// The data's own server: absolute references under this URL equal relative ones
+    #[arg(long, value_name = "URL")]
+    pub(crate) fhir_base: Option<String>,
+
+    /// Code lists for :in and :not-in: ValueSet resources with their codes (repeatable)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) value_sets: Vec<PathBuf>,
+
+    /// What the search parameters are taken from.
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+}
+
+/// Where search parameters come from.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Request")]
+pub(crate) struct RegistryArgs {
+    /// Version of FHIR that the data is in; 4.0 knows the search parameters of US Core too
+    #[arg(long, value_name = "VERSION", value_enum, default_value_t = Version::R4)]
+    pub(crate) fhir_version: Version,
+
+    /// SearchParameter resources of your own (repeatable)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) search_parameters: Vec<PathBuf>,
+}
+
+/// `export`.
+#[derive(Debug, Args)]
+#[command(after_help = EXPORT_HELP)]
+pub(crate) struct ExportArgs {
+    /// Files, folders, 'patterns*' or - for standard input: NDJSON or JSON (Bundles, arrays), plain or as gzip, zstd,
+    /// brotli, bzip2 or xz
+    #[arg(value_name = "INPUT", required = true)]
+    pub(crate) inputs: Vec<OsString>,
+
+    /// Folder to write, which must be empty or new; - for kept lines on standard output
+    #[arg(short, long, value_name = "OUT")]
+    pub(crate) output: PathBuf,
+
+    /// Write into a folder that is not empty, and replace the files of an earlier export
+    #[arg(long)]
+    pub(crate) force: bool,
+
+    /// The request.
+    #[command(flatten)]
+    pub(crate) request: RequestArgs,
+
+    /// What is done with lines that are not FHIR: skip them, or stop at the first and write nothing
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = OnBadArg::Skip, help_heading = "Checks")]
+    pub(crate) on_bad: OnBadArg,
+
+    /// Longest line; a longer one is bad. At most 1GiB
+    #[arg(long, value_name = "SIZE", value_parser = max_line, default_value = "64MiB", help_heading = "Checks")]
+    pub(crate) max_line: usize,
+
+    /// Do not check the rest of a line once it is known that it is kept
+    #[arg(long, help_heading = "Checks")]
+    pub(crate) trust: bool,
+
+    /// Most resources in a file
+    #[arg(long, value_name = "N", help_heading = "Files")]
+    pub(crate) max_resources: Option<NonZeroU64>,
+
+    /// Most bytes in a file, before compression
+    #[arg(long, value_name = "SIZE", value_parser = size::parse, help_heading = "Files")]
+    pub(crate) max_bytes: Option<u64>,
+
+    /// Compression of the files
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = CompressArg::None, help_heading = "Files")]
+    pub(crate) compress: CompressArg,
+
+    /// Level of compression: gzip 0 to 9, zstd 1 to 22
+    #[arg(long, value_name = "N", help_heading = "Files")]
+    pub(crate) level: Option<u32>,
+
+    /// Generation of the Bulk Data guide that the manifest follows
+    #[arg(long, value_name = "N", value_enum, default_value_t = IgArg::Three, help_heading = "Files")]
+    pub(crate) ig: IgArg,
+
+    /// Put before the files' names in the manifest; without it they are relative to the manifest
+    #[arg(long, value_name = "URL", help_heading = "Files")]
+    pub(crate) base_url: Option<String>,
+
+    /// Threads to work with [default: one for each processor]
+    #[arg(long, value_name = "N", help_heading = "Run")]
+    pub(crate) threads: Option<NonZeroUsize>,
+
+    /// Most memory to plan for; fewer threads are used if need be
+    #[arg(long, value_name = "SIZE", value_parser = size::parse, help_heading = "Run")]
+    pub(crate) memory: Option<u64>,
+
+    /// Summary at the end: text on standard error, or JSON on standard output (with -o - on standard error)
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = ReportArg::Text, help_heading = "Run")]
+    pub(crate) report: ReportArg,
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+#[command(after_help = EXPLAIN_HELP)]
+pub(crate) struct ExplainArgs {
+    /// The request.
+    #[command(flatten)]
+    pub(crate) request: RequestArgs,
+
+    /// How to print it: for people, or as JSON for programs
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = ReportArg::Text)]
+    pub(crate) report: ReportArg,
+}
+
+/// `params`.
+#[derive(Debug, Args)]
+#[command(after_help = PARAMS_HELP)]
+pub(crate) struct ParamsArgs {
+    /// Resource type; without it, all types are listed
+    #[arg(value_name = "TYPE")]
+    pub(crate) type_name: Option<String>,
+
+    /// What the search parameters are taken from.
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+
+    /// How to print it: for people, or as JSON for programs
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = ReportArg::Text)]
+    pub(crate) report: ReportArg,
+}
+
+/// `synth`.
+#[derive(Debug, Args)]
+#[command(after_help = SYNTH_HELP)]
+pub(crate) struct SynthArgs {
+    /// How many patients
+    #[arg(long, value_name = "N")]
+    pub(crate) patients: NonZeroU64,
+
+    /// Another seed gives other patients
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub(crate) seed: u64,
+
+    /// Folder to write, which must be empty or new
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: PathBuf,
+
+    /// Lines as one well-behaved server writes them, instead of every spelling that FHIR and JSON allow
+    #[arg(long)]
+    pub(crate) regular: bool,
+
+    /// Write into a folder that is not empty, and replace files of the same names
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// `completions`.
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL", value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// `man`.
+#[derive(Debug, Args)]
+pub(crate) struct ManArgs {
+    /// Command whose page is printed; without it, the page of fhirehose itself
+    #[arg(value_name = "COMMAND")]
+    pub(crate) command: Option<String>,
+}
+
+// The values have plain comments: documented ones would each take a line of the help.
+
+/// A version of FHIR.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Version {
+    // R4, with the search parameters of US Core
+    #[value(name = "4.0", alias = "4.0.1", alias = "R4", alias = "r4")]
+    R4,
+    // R4B
+    #[value(name = "4.3", alias = "4.3.0", alias = "R4B", alias = "r4b")]
+    R4B,
+    // R5
+    #[value(name = "5.0", alias = "5.0.0", alias = "R5", alias = "r5")]
+    R5,
+}
+
+/// What is done with a bad line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnBadArg {
+    // Leave it out, count and locate it
+    Skip,
+    // End at the first; nothing is written
+    Stop,
+}
+
+/// How files are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CompressArg {
+    // Not at all
+    None,
+    // One gzip member a file
+    Gzip,
+    // Zstandard frames
+    Zstd,
+}
+
+/// A generation of the Bulk Data guide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum IgArg {
+    // STU2
+    #[value(name = "2")]
+    Two,
+    // STU3
+    #[value(name = "3")]
+    Three,
+    // STU4
+    #[value(name = "4")]
+    Four,
+}
+
+/// How facts are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportArg {
+    // For people
+    Text,
+    // For programs
+    Json,
+}
+
+fn max_line(text: &str) -> Result<usize, String> {
+    let most = fhirehose_core::frame::MAX_MAX_LINE;
+    let size = size::parse(text)?;
+    match usize::try_from(size) {
+        Ok(size) if size <= most => Ok(size),
+        _ => Err("expected at most 1GiB".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_defined() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,257 @@
+//! `fhirehose export`: from the flags to a job, and from its end to an exit code.
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use fhirehose_core::manifest::{Generation, kick_off_url};
+use fhirehose_core::partition::Limits;
+use fhirehose_core::report::Report;
+use fhirehose_core::request::{OnBad, Request};
+use fhirehose_native::cancel::Cancel;
+use fhirehose_native::codec_out::Compression;
+use fhirehose_native::folder::MANIFEST;
+use fhirehose_native::inputs::{self, InputPlace, InputsErrorKind};
+use fhirehose_native::job::{FolderOutput, Job, JobError, ManifestOptions, Output, Progress};
+
+use crate::args::{CompressArg, ExportArgs, IgArg, OnBadArg, ReportArg};
+use crate::exit::{self, Exit};
+use crate::messages::{self, Faults};
+use crate::overlap::overlap;
+use crate::progress::Display;
+use crate::request::{self, Checks};
+use crate::summary::{self, Facts};
+use crate::threads;
+
+/// What a thread reads at once. Larger blocks do not fit into a core's cache, smaller ones cost more turns.
+const CHUNK: usize = 256 << 10;
+
+/// Exports.
+pub(super) fn run(args: &ExportArgs) -> Exit {
+    let now = request::now();
+    let job = match prepare(args, &now) {
+        Ok(job) => job,
+        Err(faults) => return faults.tell(),
+    };
+    let cancel = Cancel::default();
+    let progress = Arc::new(Progress::default());
+    let display = is_shown(&job).then(|| Display::start(progress.clone(), total(&job.inputs)));
+    let handled = end_at_signals(cancel.clone(), display.as_ref());
+    if let Err(error) = handled {
+        messages::error(format_args!("cannot listen to signals: {error}"));
+        return Exit::Io;
+    }
+    let begun = Instant::now();
+    let result = fhirehose_native::run(&job, &progress, &cancel);
+    let took = begun.elapsed();
+    drop(display);
+    match result {
+        Ok(report) => {
+            let facts = Facts {
+                output: args.output.display().to_string(),
+                manifest: match &job.output {
+                    Output::Folder(folder) => Some(folder.path.join(MANIFEST).display().to_string()),
+                    Output::Stdout => None,
+                },
+                transaction_time: transaction_time(args, &now),
+                stored: progress.read.load(Ordering::Relaxed),
+                threads: job.threads,
+                took,
+            };
+            tell(args, &job, &report, &facts)
+        }
+        Err(error) => failed(&error),
+    }
+}
+
+/// Everything that has to be right before the first byte is read, or everything that is not.
+fn prepare(args: &ExportArgs, now: &str) -> Result<Job, Faults> {
+    let mut faults = Faults::default();
+    let to_stdout = args.output.as_os_str() == "-";
+    let compression = compression(args, &mut faults);
+    let threads = threads::decide(args.threads, args.memory, args.max_line).unwrap_or_else(|text| {
+        faults.usage(text);
+        1
+    });
+    if to_stdout {
+        refuse_without_files(args, &mut faults);
+    }
+    let places = places(&args.inputs, &mut faults);
+    if !to_stdout && let Some(text) = overlap(&args.output, &args.inputs, &places) {
+        faults.usage(text);
+    }
+    let checks = Checks {
+        max_line: args.max_line,
+        on_bad: match args.on_bad {
+            OnBadArg::Skip => OnBad::Skip,
+            OnBadArg::Stop => OnBad::Stop,
+        },
+        trust: args.trust,
+    };
+    let compiled = request::compile(&args.request, checks, now, &mut faults);
+    let (Some((request, plan)), true) = (compiled, faults.is_empty()) else {
+        return Err(faults);
+    };
+    let output = if to_stdout {
+        Output::Stdout
+    } else {
+        Output::Folder(folder(args, &request, now))
+    };
+    let limits = Limits {
+        max_resources: args.max_resources.map(Into::into),
+        max_bytes: args.max_bytes,
+    };
+    Ok(Job {
+        plan,
+        inputs: places,
+        output,
+        limits,
+        compression,
+        threads,
+        chunk: CHUNK,
+    })
+}
+
+/// Flags about files and their manifest mean nothing where there are none.
+fn refuse_without_files(args: &ExportArgs, faults: &mut Faults) {
+    let given = [
+        ("--max-resources", args.max_resources.is_some()),
+        ("--max-bytes", args.max_bytes.is_some()),
+        ("--base-url", args.base_url.is_some()),
+        ("--force", args.force),
+    ];
+    for (flag, _) in given.iter().filter(|(_, is_given)| *is_given) {
+        faults.usage(format_args!("{flag}: -o - writes lines to standard output, no files"));
+    }
+}
+
+fn compression(args: &ExportArgs, faults: &mut Faults) -> Compression {
+    match (args.compress, args.level) {
+        (CompressArg::None, None) => Compression::None,
+        (CompressArg::None, Some(_)) => {
+            faults.usage("--level: needs --compress gzip or --compress zstd");
+            Compression::None
+        }
+        (CompressArg::Gzip, None) => Compression::GZIP,
+        (CompressArg::Gzip, Some(level)) => {
+            if level > 9 {
+                faults.usage(format_args!("--level: expected 0 to 9 for gzip, found {level}"));
+            }
+            Compression::Gzip { level }
+        }
+        (CompressArg::Zstd, None) => Compression::ZSTD,
+        (CompressArg::Zstd, Some(level)) => match i32::try_from(level) {
+            Ok(level @ 1..=22) => Compression::Zstd { level },
+            _ => {
+                faults.usage(format_args!("--level: expected 1 to 22 for zstd, found {level}"));
+                Compression::ZSTD
+            }
+        },
+    }
+}
+
+fn places(named: &[OsString], faults: &mut Faults) -> Vec<InputPlace> {
+    inputs::expand(named).unwrap_or_else(|errors| {
+        for error in errors {
+            match error.kind() {
+                InputsErrorKind::Usage => faults.usage(error),
+                InputsErrorKind::Io => faults.io(error),
+            }
+        }
+        Vec::new()
+    })
+}
+
+fn folder(args: &ExportArgs, request: &Request, now: &str) -> FolderOutput {
+    FolderOutput {
+        path: args.output.clone(),
+        force: args.force,
+        manifest: ManifestOptions {
+            generation: match args.ig {
+                IgArg::Two | IgArg::Three => Generation::V2V3,
+                IgArg::Four => Generation::V4,
+            },
+            transaction_time: transaction_time(args, now),
+            request: kick_off_url(request, request.fhir_base.as_deref()),
+            base_url: args.base_url.clone(),
+        },
+    }
+}
+
+/// As given, with the `+` that some client's form encoding made a blank; else now.
+fn transaction_time(args: &ExportArgs, now: &str) -> String {
+    let given = args.request.transaction_time.as_ref();
+    given.map_or_else(|| now.to_owned(), |text| text.replace(' ', "+"))
+}
+
+/// On a terminal only, and not between lines that are shown there.
+fn is_shown(job: &Job) -> bool {
+    let lines_are_shown = matches!(job.output, Output::Stdout) && std::io::stdout().is_terminal();
+    std::io::stderr().is_terminal() && !lines_are_shown
+}
+
+/// Bytes that there are to read, if every input is a file that says its length.
+fn total(inputs: &[InputPlace]) -> Option<u64> {
+    let size = |place: &InputPlace| match place {
+        InputPlace::Stdin => None,
+        InputPlace::File(path) => std::fs::metadata(path)
+            .ok()
+            .filter(|data| data.is_file())
+            .map(|data| data.len()),
+    };
+    inputs.iter().map(size).sum()
+}
+
+/// Ends the process at SIGINT, SIGTERM and SIGHUP, and leaves nothing unfinished. A job that is complete stands.
+fn end_at_signals(cancel: Cancel, display: Option<&Display>) -> Result<(), ctrlc::Error> {
+    let bar = display.map(Display::bar);
+    ctrlc::set_handler(move || {
+        if cancel.abort() {
+            if let Some(bar) = &bar {
+                bar.finish_and_clear();
+            }
+            messages::interrupted();
+            exit::now(Exit::Interrupted);
+        }
+    })
+}
+
+fn tell(args: &ExportArgs, job: &Job, report: &Report, facts: &Facts) -> Exit {
+    let is_wanted = |name: &str| job.plan.type_plans().any(|of_type| of_type.type_name == name);
+    let told = match (args.report, &facts.manifest) {
+        (ReportArg::Text, _) => {
+            messages::note(summary::text(report, facts, is_wanted).trim_end());
+            Exit::Done
+        }
+        (ReportArg::Json, None) => {
+            messages::note(summary::json(report, facts).trim_end());
+            Exit::Done
+        }
+        (ReportArg::Json, Some(_)) => super::print(summary::json(report, facts).as_bytes()),
+    };
+    if told == Exit::Done && report.bad_lines() > 0 {
+        Exit::BadRecords
+    } else {
+        told
+    }
+}
+
+fn failed(error: &JobError) -> Exit {
+    match error {
+        JobError::ClosedPipe => Exit::Done,
+        JobError::Interrupted => {
+            messages::interrupted();
+            Exit::Interrupted
+        }
+        JobError::BadLine(_) => {
+            messages::error(format_args!("stopped at a bad line: {error}"));
+            Exit::BadRecords
+        }
+        _ => {
+            messages::error(error);
+            Exit::Io
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! One module a command, and what they share: text on standard output.
+
+mod completions;
+mod explain;
+mod export;
+mod man;
+mod params;
+mod synth;
+
+use std::io::{ErrorKind, Write};
+
+use crate::args::Command;
+use crate::exit::Exit;
+use crate::messages;
+
+/// Does what was asked.
+pub(crate) fn run(command: Command) -> Exit {
+    match command {
+        Command::Export(args) => export::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Params(args) => params::run(&args),
+        Command::Synth(args) => synth::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
+    }
+}
+
+/// Tells what is wrong with the command line, or the help that was asked for.
+pub(crate) fn usage(error: &clap::Error) -> Exit {
+    // A reader that has gone has read enough.
+    let _ = error.print();
+    if error.use_stderr() { Exit::Usage } else { Exit::Done }
+}
+
+/// Writes what was asked for. A reader that has gone has read enough.
+fn print(text: &[u8]) -> Exit {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            messages::error(format_args!("cannot write standard output: {error}"));
+            Exit::Io
+        }
+        _ => Exit::Done,
+    }
+}

@@ -1,0 +1,66 @@
+//! How far an export is: a line on standard error, on a terminal only.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use fhirehose_native::job::Progress;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::summary::grouped;
+
+const KNOWN: &str =
+    "{bar:20} {percent:>3}%  {decimal_bytes} of {decimal_total_bytes}  {decimal_bytes_per_sec}  {msg}  {eta} left";
+const UNKNOWN: &str = "{spinner} {decimal_bytes}  {decimal_bytes_per_sec}  {msg}";
+const EVERY: Duration = Duration::from_millis(100);
+
+/// The line. It is gone when this is dropped.
+pub(crate) struct Display {
+    bar: ProgressBar,
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Display {
+    /// Shows `progress` until the end. `total` is the bytes there are to read, if that is known.
+    pub(crate) fn start(progress: Arc<Progress>, total: Option<u64>) -> Display {
+        let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
+        let template = if total.is_some() { KNOWN } else { UNKNOWN };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        let (stop, stopped) = mpsc::channel();
+        let shown = bar.clone();
+        let thread = std::thread::spawn(move || {
+            while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
+                let kept = grouped(progress.kept.load(Ordering::Relaxed));
+                let lines = grouped(progress.lines.load(Ordering::Relaxed));
+                shown.set_message(format!("{kept} of {lines} kept"));
+                shown.set_position(progress.read.load(Ordering::Relaxed));
+            }
+        });
+        Display {
+            bar,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+
+    /// The line itself, for a thread that must clear it before the process ends.
+    pub(crate) fn bar(&self) -> ProgressBar {
+        self.bar.clone()
+    }
+}
+
+impl Drop for Display {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A thread that only draws cannot have failed in a way that matters.
+            let _ = thread.join();
+        }
+        self.bar.finish_and_clear();
+    }
+}

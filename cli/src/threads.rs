@@ -1,0 +1,70 @@
+//! How many threads a job gets, by processors and by memory.
+
+use std::num::NonZeroUsize;
+
+use crate::size::binary;
+
+/// Search tables, code, and a buffer for each open file.
+const BASE: u64 = 32 << 20;
+/// Two blocks being read and sieved, and two being compressed.
+const PER_THREAD: u64 = 8 << 20;
+
+/// As many as asked for, or as there are processors; fewer if memory is short and none were asked for.
+///
+/// # Errors
+/// The memory does not suffice for the threads asked for, or for one.
+pub(crate) fn decide(asked: Option<NonZeroUsize>, memory: Option<u64>, max_line: usize) -> Result<usize, String> {
+    let wanted = asked.or_else(|| std::thread::available_parallelism().ok());
+    let wanted = wanted.map_or(1, NonZeroUsize::get);
+    let Some(memory) = memory else { return Ok(wanted) };
+    let least = if asked.is_some() { wanted } else { 1 };
+    // A line is read into a buffer that grows to twice its length at most.
+    let fixed = BASE + 2 * max_line as u64;
+    let needed = fixed.saturating_add(PER_THREAD.saturating_mul(least as u64));
+    if memory < needed {
+        let threads = if least == 1 {
+            "a thread".to_owned()
+        } else {
+            format!("{least} threads")
+        };
+        return Err(format!(
+            "--memory: {threads} and lines of {} need {}; allow that, or lower --max-line{}",
+            binary(max_line as u64),
+            binary(needed),
+            if least > 1 { " or --threads" } else { "" }
+        ));
+    }
+    let most = (memory - fixed) / PER_THREAD;
+    Ok(usize::try_from(most).unwrap_or(usize::MAX).min(wanted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::decide;
+    use std::num::NonZeroUsize;
+
+    const LINE: usize = 1 << 20;
+
+    #[test]
+    fn what_is_asked_for_is_given_or_refused() {
+        let seven = NonZeroUsize::new(7);
+        assert_eq!(decide(seven, None, LINE), Ok(7));
+        assert_eq!(decide(seven, Some((32 + 2 + 7 * 8) << 20), LINE), Ok(7));
+        let refused = decide(seven, Some((32 + 2 + 6 * 8) << 20), LINE).expect_err("too little");
+        assert_eq!(
+            refused,
+            "--memory: 7 threads and lines of 1 MiB need 90 MiB; allow that, or lower --max-line or --threads"
+        );
+    }
+
+    #[test]
+    fn little_memory_means_few_threads() {
+        assert_eq!(decide(None, Some((32 + 2 + 8 + 7) << 20), LINE), Ok(1));
+        assert!(decide(None, Some((32 + 2 + 7) << 20), LINE).is_err());
+    }
+
+    #[test]
+    fn there_is_always_a_thread() {
+        assert!(decide(None, None, LINE).is_ok_and(|threads| threads > 0));
+    }
+}
