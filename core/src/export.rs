@@ -77,6 +77,9 @@ impl<S: Sink> Export<S> {
         if !self.inside {
             self.begin_input("input")?;
         }
+        if let Some(cut) = self.framer.extend(chunk) {
+            return self.sieve(cut.start..cut.end, cut.too_long);
+        }
         let fresh = self.framer.begin(&mut self.block);
         self.block.truncate(fresh);
         self.block.extend_from_slice(chunk);

@@ -42,7 +42,12 @@ pub struct Cut {
 impl Framer {
     /// A framer for one input. Lines longer than `max_line` bytes are not collected.
     pub fn new(max_line: usize) -> Self {
-        Framer { max_line: max_line.min(MAX_MAX_LINE), carry: Vec::new(), at_start: true, skipping: false }
+        Framer {
+            max_line: max_line.min(MAX_MAX_LINE),
+            carry: Vec::new(),
+            at_start: true,
+            skipping: false,
+        }
     }
 
     /// Copies what was left over to the front of `buffer`, which grows if it must. Returns how many bytes that is.
@@ -56,13 +61,40 @@ impl Framer {
         len
     }
 
+    /// Takes a chunk that ends no line to what is left over, without moving that: a long line that comes in many small
+    /// chunks would else be copied once for each. `None`: not such a chunk, use [`Framer::begin`] and [`Framer::cut`].
+    pub fn extend(&mut self, chunk: &[u8]) -> Option<Cut> {
+        if self.at_start || memchr::memchr(b'\n', chunk).is_some() {
+            return None;
+        }
+        let mut cut = Cut {
+            start: 0,
+            end: 0,
+            too_long: false,
+        };
+        if !self.skipping {
+            cut.too_long = self.carry.len() + chunk.len() > self.max_line;
+            if cut.too_long {
+                self.skipping = true;
+                self.carry.clear();
+            } else {
+                self.carry.extend_from_slice(chunk);
+            }
+        }
+        Some(cut)
+    }
+
     /// Finds the whole lines of `bytes`, the used part of the buffer, which is new from `fresh` on. Keeps the rest.
     pub fn cut(&mut self, bytes: &[u8], fresh: usize) -> Cut {
         let mut start = 0;
         if self.at_start {
             if bytes.len() < BOM.len() && BOM.starts_with(bytes) {
                 self.carry.extend_from_slice(bytes);
-                return Cut { start: 0, end: 0, too_long: false };
+                return Cut {
+                    start: 0,
+                    end: 0,
+                    too_long: false,
+                };
             }
             self.at_start = false;
             start = if bytes.starts_with(&BOM) { BOM.len() } else { 0 };
@@ -73,7 +105,13 @@ impl Framer {
                     start = end + 1;
                     self.skipping = false;
                 }
-                None => return Cut { start: 0, end: 0, too_long: false },
+                None => {
+                    return Cut {
+                        start: 0,
+                        end: 0,
+                        too_long: false,
+                    };
+                }
             }
         }
         let from = fresh.clamp(start, bytes.len());
@@ -105,6 +143,16 @@ mod tests {
 
     /// Lines of `input` for one chunk size; `None` is a line over the limit.
     fn lines(input: &[u8], chunk: usize, max_line: usize) -> Vec<Option<Vec<u8>>> {
+        let extending = lines_by(input, chunk, max_line, true);
+        assert_eq!(
+            extending,
+            lines_by(input, chunk, max_line, false),
+            "{input:?} by {chunk}"
+        );
+        extending
+    }
+
+    fn lines_by(input: &[u8], chunk: usize, max_line: usize, extend: bool) -> Vec<Option<Vec<u8>>> {
         let mut framer = Framer::new(max_line);
         let mut buffer = Vec::new();
         let mut out = Vec::new();
@@ -116,10 +164,12 @@ mod tests {
             }));
         };
         for part in input.chunks(chunk) {
-            let fresh = framer.begin(&mut buffer);
-            buffer.truncate(fresh);
-            buffer.extend_from_slice(part);
-            let cut = framer.cut(&buffer, fresh);
+            let cut = (if extend { framer.extend(part) } else { None }).unwrap_or_else(|| {
+                let fresh = framer.begin(&mut buffer);
+                buffer.truncate(fresh);
+                buffer.extend_from_slice(part);
+                framer.cut(&buffer, fresh)
+            });
             add(&buffer[cut.start..cut.end], &mut out);
             if cut.too_long {
                 out.push(None);
@@ -176,6 +226,7 @@ mod tests {
             buffer.truncate(fresh);
             buffer.extend_from_slice(&[b'x'; 64]);
             framer.cut(&buffer, fresh);
+            framer.extend(&[b'x'; 64]);
             assert!(framer.carry.len() <= 100 && buffer.capacity() < 400);
         }
     }
