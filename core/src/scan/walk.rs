@@ -97,7 +97,7 @@ struct Walker<'w, W> {
 impl<W: Watch> Walker<'_, W> {
     #[inline(always)]
     fn byte(&self) -> u8 {
-        self.bytes.get(self.at).copied().unwrap_or(b'\n')
+        byte_at(self.bytes, self.at)
     }
 
     /// Skips blanks between tokens. Machine-written lines have none, so the test is one compare.
@@ -192,7 +192,7 @@ impl<W: Watch> Walker<'_, W> {
         self.at += 1;
         let start = self.at;
         let end = special(self.bytes, start);
-        if self.bytes.get(end) == Some(&b'"') {
+        if byte_at(self.bytes, end) == b'"' {
             self.at = end + 1;
             return Ok(node.find(self.bytes, start, end));
         }
@@ -394,17 +394,21 @@ impl<W: Watch> Walker<'_, W> {
     }
 
     /// Walks a container that nobody watches, however deep: one bit a level says object (1) or array (0).
+    ///
+    /// Most bytes of a line are read here. The place is kept in a local and blanks are looked for only where the byte
+    /// at hand is not the one that machine-written JSON has there.
     #[inline(never)]
     fn container(&mut self) -> Result<(), Fault> {
         self.spill.clear();
         let mut kinds = 0u64;
         let mut depth = 0u32;
+        let mut at = self.at;
         loop {
             // A value starts here.
-            match self.byte() {
+            match byte_at(self.bytes, at) {
                 b'"' => {
-                    self.at += 1;
-                    self.string()?;
+                    let end = special(self.bytes, at + 1);
+                    at = if byte_at(self.bytes, end) == b'"' { end + 1 } else { self.string_from(at + 1, end)? };
                 }
                 open @ (b'{' | b'[') => {
                     let object = open == b'{';
@@ -413,57 +417,99 @@ impl<W: Watch> Walker<'_, W> {
                     }
                     kinds = kinds << 1 | u64::from(object);
                     depth += 1;
-                    self.at += 1;
-                    self.blanks();
-                    if self.byte() != if object { b'}' } else { b']' } {
+                    at += 1;
+                    if byte_at(self.bytes, at) <= b' ' {
+                        at = self.blanks_from(at);
+                    }
+                    if byte_at(self.bytes, at) != open + 2 {
                         if object {
-                            self.name()?;
+                            at = self.name_from(at)?;
                         }
                         continue;
                     }
                 }
-                _ => self.scalar()?,
+                _ => {
+                    self.at = at;
+                    self.scalar()?;
+                    at = self.at;
+                }
             }
             // A value, or an empty container's opening bracket, ends here: close what closes.
             loop {
-                self.blanks();
+                let mut byte = byte_at(self.bytes, at);
+                if byte <= b' ' {
+                    at = self.blanks_from(at);
+                    byte = byte_at(self.bytes, at);
+                }
                 let object = kinds & 1 == 1;
-                let byte = self.byte();
                 if byte == b',' {
-                    self.at += 1;
-                    self.blanks();
+                    at += 1;
+                    if byte_at(self.bytes, at) <= b' ' {
+                        at = self.blanks_from(at);
+                    }
                     if object {
-                        self.name()?;
+                        at = self.name_from(at)?;
                     }
                     break;
                 }
+                self.at = at;
                 if byte != if object { b'}' } else { b']' } {
                     return Err(self.fault(BadLine::Syntax));
                 }
-                self.at += 1;
+                at += 1;
                 depth -= 1;
                 if depth == 0 {
+                    self.at = at;
                     return Ok(());
                 }
-                kinds = if depth & 63 == 0 {
-                    self.spill.pop().unwrap_or(0)
-                } else {
-                    kinds >> 1
-                };
+                kinds = if depth & 63 == 0 { self.spill.pop().unwrap_or(0) } else { kinds >> 1 };
             }
         }
     }
 
-    /// Walks a name that nobody watches, and its colon.
+    /// Walks a name that nobody watches, and its colon; gives the place of the value.
     #[inline(always)]
-    fn name(&mut self) -> Result<(), Fault> {
-        if self.byte() != b'"' {
+    fn name_from(&mut self, at: usize) -> Result<usize, Fault> {
+        if byte_at(self.bytes, at) != b'"' {
+            self.at = at;
             return Err(self.fault(BadLine::Syntax));
         }
-        self.at += 1;
-        self.string()?;
-        self.colon()
+        let end = special(self.bytes, at + 1);
+        // A plain name, a colon, a value, nothing between: all there is in machine-written lines.
+        if let Some(&[b'"', b':', next]) = self.bytes.get(end..end + 3)
+            && next > b' '
+        {
+            return Ok(end + 2);
+        }
+        self.name_slow(at + 1, end)
     }
+
+    #[inline(never)]
+    fn name_slow(&mut self, start: usize, end: usize) -> Result<usize, Fault> {
+        self.at = self.string_from(start, end)?;
+        self.colon()?;
+        Ok(self.at)
+    }
+
+    #[inline(never)]
+    fn blanks_from(&mut self, at: usize) -> usize {
+        self.at = at;
+        self.skip_blanks();
+        self.at
+    }
+
+    /// Goes on in a string that starts at `start` and is plain up to `first`; gives the place behind it.
+    fn string_from(&mut self, start: usize, first: usize) -> Result<usize, Fault> {
+        self.at = start;
+        self.string_slow(first)?;
+        Ok(self.at)
+    }
+}
+
+/// The byte at a place; behind the end of the block stands, as it were, one more newline.
+#[inline(always)]
+fn byte_at(bytes: &[u8], at: usize) -> u8 {
+    bytes.get(at).copied().unwrap_or(b'\n')
 }
 
 #[cfg(test)]
