@@ -102,20 +102,19 @@ impl Watch for Decider<'_> {
         self.seen |= 1 << (child & 127);
         let mut decided = false;
         for &gate in self.plan.by_root.get(child).map(Vec::as_slice).unwrap_or_default() {
-            if self.states.0[gate] != State::Open || self.plan.gates[gate].roots & !self.seen != 0 {
+            let complete = self.plan.gates[gate].roots & !self.seen == 0;
+            // A value that is found stays found, so a trusted line may pass before all places have been read.
+            let early = self.trusts && self.plan.gates[gate].test.only_grows();
+            if self.states.0[gate] != State::Open || !(complete || early) {
                 continue;
             }
-            let line = Line {
-                bytes,
-                captures,
-                plan: self.plan,
-                registry: self.registry,
-                complete: false,
-            };
-            if let Ok(passed) = line.passes(&self.plan.gates[gate].test) {
-                self.states.0[gate] = if passed { State::Passed } else { State::Failed };
-                decided = true;
+            let line = Line { bytes, captures, plan: self.plan, registry: self.registry, complete: false };
+            match line.passes(&self.plan.gates[gate].test) {
+                Ok(true) => self.states.0[gate] = State::Passed,
+                Ok(false) if complete => self.states.0[gate] = State::Failed,
+                _ => continue,
             }
+            decided = true;
         }
         if !decided {
             Flow::Continue

@@ -145,6 +145,16 @@ pub enum Matcher {
 }
 
 impl Test {
+    /// Whether more values can only turn a no into a yes.
+    pub fn only_grows(&self) -> bool {
+        match self {
+            Test::Values { negated, first_only, .. } => !negated && !first_only,
+            Test::Presence { present, .. } => *present,
+            Test::Composite { .. } => true,
+            Test::Window { .. } | Test::Exists { .. } => false,
+        }
+    }
+
     /// Every path that the test reads.
     pub fn paths(&self) -> Vec<&Path> {
         match self {
