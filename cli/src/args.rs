@@ -133,13 +133,30 @@ pub(crate) struct RegistryArgs {
     pub(crate) search_parameters: Vec<PathBuf>,
 }
 
+/// How lines are checked.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Checks")]
+pub(crate) struct CheckArgs {
+    /// What is done with lines that are not FHIR: skip them, or stop at the first and write nothing
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = OnBadArg::Skip)]
+    pub(crate) on_bad: OnBadArg,
+
+    /// Longest line; a longer one is bad. At most 1GiB
+    #[arg(long, value_name = "SIZE", value_parser = max_line, default_value = "64MiB")]
+    pub(crate) max_line: usize,
+
+    /// Do not check the rest of a line once it is known that it is kept
+    #[arg(long)]
+    pub(crate) trust: bool,
+}
+
 /// `export`.
 #[derive(Debug, Args)]
 #[command(after_help = EXPORT_HELP)]
 pub(crate) struct ExportArgs {
     /// Files, folders, 'patterns*' or - for standard input: NDJSON or JSON (Bundles, arrays), plain or as gzip, zstd,
     /// brotli, bzip2 or xz
-    #[arg(value_name = "INPUT", required = true)]
+    #[arg(value_name = "INPUT", required = true, value_hint = clap::ValueHint::AnyPath)]
     pub(crate) inputs: Vec<OsString>,
 
     /// Folder to write, which must be empty or new; - for kept lines on standard output
@@ -154,17 +171,9 @@ pub(crate) struct ExportArgs {
     #[command(flatten)]
     pub(crate) request: RequestArgs,
 
-    /// What is done with lines that are not FHIR: skip them, or stop at the first and write nothing
-    #[arg(long, value_name = "WHAT", value_enum, default_value_t = OnBadArg::Skip, help_heading = "Checks")]
-    pub(crate) on_bad: OnBadArg,
-
-    /// Longest line; a longer one is bad. At most 1GiB
-    #[arg(long, value_name = "SIZE", value_parser = max_line, default_value = "64MiB", help_heading = "Checks")]
-    pub(crate) max_line: usize,
-
-    /// Do not check the rest of a line once it is known that it is kept
-    #[arg(long, help_heading = "Checks")]
-    pub(crate) trust: bool,
+    /// How lines are checked.
+    #[command(flatten)]
+    pub(crate) checks: CheckArgs,
 
     /// Most resources in a file
     #[arg(long, value_name = "N", help_heading = "Files")]
@@ -211,8 +220,12 @@ pub(crate) struct ExplainArgs {
     #[command(flatten)]
     pub(crate) request: RequestArgs,
 
+    /// How lines are checked.
+    #[command(flatten)]
+    pub(crate) checks: CheckArgs,
+
     /// How to print it: for people, or as JSON for programs
-    #[arg(long, value_name = "HOW", value_enum, default_value_t = ReportArg::Text)]
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = ReportArg::Text, help_heading = "Output")]
     pub(crate) report: ReportArg,
 }
 
@@ -229,7 +242,7 @@ pub(crate) struct ParamsArgs {
     pub(crate) registry: RegistryArgs,
 
     /// How to print it: for people, or as JSON for programs
-    #[arg(long, value_name = "HOW", value_enum, default_value_t = ReportArg::Text)]
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = ReportArg::Text, help_heading = "Output")]
     pub(crate) report: ReportArg,
 }
 

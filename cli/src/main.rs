@@ -7,6 +7,7 @@ mod messages;
 mod overlap;
 mod progress;
 mod request;
+mod signals;
 mod size;
 mod summary;
 mod threads;

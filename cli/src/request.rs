@@ -5,35 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use fhirehose_core::frame::DEFAULT_MAX_LINE;
 use fhirehose_core::plan::Plan;
 use fhirehose_core::request::{OnBad, Request};
 use fhirehose_core::search::kind::token::CodeList;
 use fhirehose_core::search::supplied;
 use fhirehose_core::search::table::Registry;
 
-use crate::args::{RegistryArgs, RequestArgs, Version};
+use crate::args::{CheckArgs, OnBadArg, RegistryArgs, RequestArgs, Version};
 use crate::messages::Faults;
-
-/// How lines are checked.
-pub(crate) struct Checks {
-    /// Longest line.
-    pub(crate) max_line: usize,
-    /// What to do at a bad one.
-    pub(crate) on_bad: OnBad,
-    /// Whether the rest of a kept line is left unchecked.
-    pub(crate) trust: bool,
-}
-
-impl Default for Checks {
-    fn default() -> Self {
-        Checks {
-            max_line: DEFAULT_MAX_LINE,
-            on_bad: OnBad::Skip,
-            trust: false,
-        }
-    }
-}
 
 /// The clock, as an instant of FHIR.
 pub(crate) fn now() -> String {
@@ -41,7 +20,12 @@ pub(crate) fn now() -> String {
 }
 
 /// The request and its plan, or `None` with faults.
-pub(crate) fn compile(args: &RequestArgs, checks: Checks, now: &str, faults: &mut Faults) -> Option<(Request, Plan)> {
+pub(crate) fn compile(
+    args: &RequestArgs,
+    checks: &CheckArgs,
+    now: &str,
+    faults: &mut Faults,
+) -> Option<(Request, Plan)> {
     let registry = registry(&args.registry, faults);
     let value_sets = value_sets(&args.value_sets, faults);
     let request = Request {
@@ -56,7 +40,10 @@ pub(crate) fn compile(args: &RequestArgs, checks: Checks, now: &str, faults: &mu
         value_sets: value_sets?,
         trust: checks.trust,
         max_line: checks.max_line,
-        on_bad: checks.on_bad,
+        on_bad: match checks.on_bad {
+            OnBadArg::Skip => OnBad::Skip,
+            OnBadArg::Stop => OnBad::Stop,
+        },
     };
     // Without the user's own definitions the plan would only name their absence again.
     match Plan::compile(&request, &registry?) {

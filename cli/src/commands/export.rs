@@ -9,19 +9,20 @@ use std::time::Instant;
 use fhirehose_core::manifest::{Generation, kick_off_url};
 use fhirehose_core::partition::Limits;
 use fhirehose_core::report::Report;
-use fhirehose_core::request::{OnBad, Request};
+use fhirehose_core::request::Request;
 use fhirehose_native::cancel::Cancel;
 use fhirehose_native::codec_out::Compression;
 use fhirehose_native::folder::MANIFEST;
 use fhirehose_native::inputs::{self, InputPlace, InputsErrorKind};
 use fhirehose_native::job::{FolderOutput, Job, JobError, ManifestOptions, Output, Progress};
 
-use crate::args::{CompressArg, ExportArgs, IgArg, OnBadArg, ReportArg};
+use crate::args::{CompressArg, ExportArgs, IgArg, ReportArg};
 use crate::exit::{self, Exit};
 use crate::messages::{self, Faults};
 use crate::overlap::overlap;
 use crate::progress::Display;
-use crate::request::{self, Checks};
+use crate::request;
+use crate::signals;
 use crate::summary::{self, Facts};
 use crate::threads;
 
@@ -71,7 +72,7 @@ fn prepare(args: &ExportArgs, now: &str) -> Result<Job, Faults> {
     let mut faults = Faults::default();
     let to_stdout = args.output.as_os_str() == "-";
     let compression = compression(args, &mut faults);
-    let threads = threads::decide(args.threads, args.memory, args.max_line).unwrap_or_else(|text| {
+    let threads = threads::decide(args.threads, args.memory, args.checks.max_line).unwrap_or_else(|text| {
         faults.usage(text);
         1
     });
@@ -82,15 +83,7 @@ fn prepare(args: &ExportArgs, now: &str) -> Result<Job, Faults> {
     if !to_stdout && let Some(text) = overlap(&args.output, &args.inputs, &places) {
         faults.usage(text);
     }
-    let checks = Checks {
-        max_line: args.max_line,
-        on_bad: match args.on_bad {
-            OnBadArg::Skip => OnBad::Skip,
-            OnBadArg::Stop => OnBad::Stop,
-        },
-        trust: args.trust,
-    };
-    let compiled = request::compile(&args.request, checks, now, &mut faults);
+    let compiled = request::compile(&args.request, &args.checks, now, &mut faults);
     let (Some((request, plan)), true) = (compiled, faults.is_empty()) else {
         return Err(faults);
     };
@@ -204,10 +197,10 @@ fn total(inputs: &[InputPlace]) -> Option<u64> {
     inputs.iter().map(size).sum()
 }
 
-/// Ends the process at SIGINT, SIGTERM and SIGHUP, and leaves nothing unfinished. A job that is complete stands.
-fn end_at_signals(cancel: Cancel, display: Option<&Display>) -> Result<(), ctrlc::Error> {
+/// Ends the process when somebody asks for it, and leaves nothing unfinished. A job that is complete stands.
+fn end_at_signals(cancel: Cancel, display: Option<&Display>) -> std::io::Result<()> {
     let bar = display.map(Display::bar);
-    ctrlc::set_handler(move || {
+    signals::on_stop(move || {
         if cancel.abort() {
             if let Some(bar) = &bar {
                 bar.finish_and_clear();

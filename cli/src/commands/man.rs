@@ -23,6 +23,9 @@ pub(super) fn run(args: &ManArgs) -> Exit {
     }
     let mut page = Vec::new();
     // Writing into memory does not fail.
-    let _ = clap_mangen::Man::new(command).render(&mut page);
+    let _ = clap_mangen::Man::new(command)
+        .source(concat!("fhirehose ", env!("CARGO_PKG_VERSION")))
+        .manual("fhirehose manual")
+        .render(&mut page);
     super::print(&page)
 }

@@ -11,6 +11,7 @@ use fhirehose_synth::{DirSink, Generator, Options, Profile, Totals};
 use crate::args::SynthArgs;
 use crate::exit::Exit;
 use crate::messages::{self, Faults};
+use crate::signals;
 use crate::summary::{Align, Table, grouped};
 
 /// Unfinished files stand here, inside the folder.
@@ -31,8 +32,10 @@ pub(super) fn run(args: &SynthArgs) -> Exit {
     }
     let stopped = Arc::new(AtomicBool::new(false));
     let flag = stopped.clone();
-    // Without a handler an interrupt ends the process as usual, and leaves unfinished files.
-    let _ = ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed));
+    if let Err(error) = signals::on_stop(move || flag.store(true, Ordering::Relaxed)) {
+        messages::error(format_args!("cannot listen to signals: {error}"));
+        return Exit::Io;
+    }
     match write(args, &stopped) {
         Ok(totals) => {
             messages::note(table(&totals).trim_end());

@@ -1,0 +1,203 @@
+//! What people see, word for word. `UPDATE_SNAPSHOTS=1 cargo test` writes what is printed now; read the difference.
+
+mod binary;
+
+use std::fs;
+use std::path::Path;
+
+use binary::{Folder, Ran};
+
+/// Compares with `tests/snapshots/NAME.txt`.
+#[track_caller]
+fn assert_snapshot(name: &str, found: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/snapshots")
+        .join(format!("{name}.txt"));
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        fs::write(&path, found).expect("writes");
+    }
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    assert!(found == expected, "{} differs; printed was:\n{found}", path.display());
+}
+
+/// Exit code and both streams.
+fn shown(ran: &Ran) -> String {
+    format!(
+        "exit {}\n--- stdout\n{}--- stderr\n{}",
+        ran.code.unwrap_or(-1),
+        ran.out,
+        ran.err
+    )
+}
+
+/// The text with the figures of the clock as `#`.
+fn masked(text: &str) -> String {
+    let is_timed = |line: &str| {
+        let line = line.trim_start();
+        line.starts_with("took ") || line.starts_with("\"milliseconds\"") || line.starts_with("\"bytesPerSecond\"")
+    };
+    let mask = |line: &str| {
+        let line: String = line
+            .chars()
+            .map(|letter| if letter.is_ascii_digit() { '#' } else { letter })
+            .collect();
+        let mut short = String::new();
+        for letter in line.chars().filter(|letter| *letter != ',' || !is_timed("took ")) {
+            if !(letter == '#' && short.ends_with('#')) {
+                short.push(letter);
+            }
+        }
+        short
+    };
+    text.lines()
+        .map(|line| if is_timed(line) { mask(line) } else { line.to_owned() } + "\n")
+        .collect()
+}
+
+#[test]
+fn help() {
+    let folder = Folder::new();
+    for command in ["export", "explain", "params", "synth", "completions", "man"] {
+        let ran = folder.run(&[command, "--help"]).ends(0);
+        assert_eq!(ran.err, "");
+        assert!(ran.out.lines().all(|line| line.chars().count() <= 100), "{}", ran.out);
+        assert_eq!(ran.out, folder.run(&[command, "-h"]).out, "one help, short or long");
+        assert_snapshot(&format!("help-{command}"), &ran.out);
+    }
+    assert_snapshot("help", &folder.run(&["--help"]).ends(0).out);
+}
+
+#[test]
+fn explain() {
+    let folder = Folder::new();
+    let request = [
+        "--type",
+        "Observation,Patient",
+        "--type-filter",
+        "Observation?category=laboratory&date=ge2015",
+        "--type-filter",
+        "Patient?gender=female,other",
+        "--since",
+        "2020-01-01T00:00:00Z",
+        "--elements",
+        "id,Patient.name",
+    ];
+    for (name, more) in [("explain", &[][..]), ("explain-json", &["--report", "json"])] {
+        let args: Vec<&str> = ["explain"].iter().chain(&request).chain(more).copied().collect();
+        let ran = folder.run(&args).ends(0);
+        assert_eq!(ran.err, "");
+        assert_snapshot(name, &ran.out);
+    }
+}
+
+#[test]
+fn params() {
+    let folder = Folder::new();
+    let cases = [
+        ("params-group", &["params", "Group"][..]),
+        ("params-group-json", &["params", "Group", "--report", "json"]),
+        ("params-types-r5", &["params", "--fhir-version", "5.0"]),
+    ];
+    for (name, args) in cases {
+        let ran = folder.run(args).ends(0);
+        assert_eq!(ran.err, "");
+        assert_snapshot(name, &ran.out);
+    }
+    assert_snapshot(
+        "params-unknown-type",
+        &shown(&folder.run(&["params", "Patiant"]).ends(2)),
+    );
+}
+
+#[test]
+fn every_problem_of_a_request_with_carets() {
+    let folder = Folder::with_lines();
+    let ran = folder.run(&[
+        "export",
+        "data",
+        "missing.ndjson",
+        "-o",
+        "out",
+        "--type",
+        "Patient,Obsarvation,Condition",
+        "--type-filter",
+        "Patient?gendre=female&birthdate=19x0",
+        "--type-filter",
+        "Patient?organization.name=x,Condition?_has:Observation:subject:code=c",
+        "--type-filter",
+        "Condition?code:above=x&_count=3",
+        "--type-filter",
+        r"Condition?code=a\b",
+        "--since",
+        "yesterday",
+        "--elements",
+        "Patient.nmae",
+        "--level",
+        "3",
+    ]);
+    assert!(!folder.path("out").exists(), "nothing is written");
+    assert_snapshot("problems", &shown(&ran.ends(2)));
+}
+
+#[test]
+fn summary_of_an_export() {
+    let folder = Folder::with_lines();
+    folder.write(
+        "data/more.ndjson",
+        "{\"resourceType\":\"Patient\",\"id\":7x}\nnull\n{\"resourceType\":\"Nobody\"}\n",
+    );
+    let request = [
+        "--type",
+        "Patient,Condition",
+        "--transaction-time",
+        "2026-01-01T00:00:00Z",
+        "--threads",
+        "1",
+    ];
+    let cases = [
+        ("summary", "out", &["-o", "out"][..]),
+        ("summary-json", "out-json", &["-o", "out-json", "--report", "json"]),
+        ("summary-stdout", "-", &["-o", "-"]),
+        ("summary-stdout-json", "-", &["-o", "-", "--report", "json"]),
+    ];
+    for (name, out, more) in cases {
+        let args: Vec<&str> = ["export", "data"].iter().chain(&request).chain(more).copied().collect();
+        let ran = folder.run(&args).ends(1);
+        // Places of bad lines are as long as their files' names.
+        let mut lines = ran.err.lines().filter(|line| !line.starts_with("         "));
+        assert!(lines.all(|line| line.len() <= 80), "{}", ran.err);
+        assert_snapshot(name, &masked(&shown(&ran)));
+        if out != "-" {
+            assert_snapshot("manifest", &folder.read(&format!("{out}/manifest.json")));
+        }
+    }
+}
+
+#[test]
+fn summary_of_synthetic_patients() {
+    let folder = Folder::new();
+    let ran = folder
+        .run(&["synth", "--patients", "3", "--seed", "7", "-o", "s"])
+        .ends(0);
+    assert_snapshot("synth", &shown(&ran));
+}
+
+#[test]
+fn scripts_and_pages_are_printed() {
+    let folder = Folder::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let ran = folder.run(&["completions", shell]).ends(0);
+        assert!(ran.out.contains("type-filter") && ran.err.is_empty(), "{shell}");
+    }
+    assert!(folder.run(&["man"]).ends(0).out.contains(".SH SUBCOMMANDS"));
+    let page = folder.run(&["man", "export"]).ends(0).out;
+    assert!(
+        page.contains(".TH fhirehose-export 1") && page.contains("Examples:"),
+        "{page}"
+    );
+    folder
+        .run(&["man", "exprot"])
+        .ends(2)
+        .tells(&["did you mean `export`?"]);
+    assert!(folder.run(&["--version"]).ends(0).out.starts_with("fhirehose "));
+}
