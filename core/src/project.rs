@@ -68,22 +68,41 @@ fn tagged_meta(meta: Json<'_>, out: &mut Vec<u8>) {
         out.extend_from_slice(raw);
         return;
     }
-    let (insert_at, has_before, open, close) = match tags {
+    // What stands in `raw` is a part of it, so its place is the difference of their addresses.
+    let place = |part: &[u8]| part.as_ptr() as usize - raw.as_ptr() as usize;
+    let (head, tail, before) = match tags {
         Some(tags) if tags.kind() == Kind::Array => {
-            // The tags are a part of `raw`, so their place in it is the difference of their addresses.
-            let end = tags.raw().as_ptr() as usize - raw.as_ptr() as usize + tags.raw().len();
-            (end - 1, tags.each().next().is_some(), "", "")
+            let end = place(tags.raw()) + tags.raw().len() - 1;
+            (&raw[..end], &raw[end..], tags.each().next().is_some())
         }
-        _ => (raw.len() - 1, meta.members().next().is_some(), "\"tag\":[", "]"),
+        // Not a list: the name is there, so the list takes its place, with the single tag in it if it is one.
+        Some(tags) => {
+            let start = place(tags.raw());
+            let end = start + tags.raw().len();
+            out.extend_from_slice(&raw[..start]);
+            out.push(b'[');
+            let single = if tags.is_value() { tags.raw() } else { b"" };
+            out.extend_from_slice(single);
+            (&b""[..], &raw[end..], !single.is_empty())
+        }
+        None => {
+            let end = raw.len() - 1;
+            (&raw[..end], &raw[end..], meta.members().next().is_some())
+        }
     };
-    out.extend_from_slice(&raw[..insert_at]);
-    if has_before {
+    out.extend_from_slice(head);
+    if before {
         out.push(b',');
     }
+    let (open, close) = match tags.map(Json::kind) {
+        None => ("\"tag\":[", "]"),
+        Some(Kind::Array) => ("", ""),
+        Some(_) => ("", "]"),
+    };
     for part in [open, TAG, close] {
         out.extend_from_slice(part.as_bytes());
     }
-    out.extend_from_slice(&raw[insert_at..]);
+    out.extend_from_slice(tail);
 }
 
 fn is_subsetted(tag: Json<'_>) -> bool {
@@ -129,6 +148,8 @@ mod tests {
         assert!(made(r#"{"versionId":"2"}"#).contains(&format!(r#"{{"versionId":"2","tag":[{TAG}]}}"#)));
         assert!(made(r#"{"tag":[],"x":1}"#).contains(&format!(r#"{{"tag":[{TAG}],"x":1}}"#)));
         assert!(made(r#"{"tag":[{"code":"a"}]}"#).contains(&format!(r#"[{{"code":"a"}},{TAG}]"#)));
+        assert!(made(r#"{"tag":{"code":"a"}}"#).contains(&format!(r#"{{"tag":[{{"code":"a"}},{TAG}]}}"#)));
+        assert!(made(r#"{"tag":null,"x":1}"#).contains(&format!(r#"{{"tag":[{TAG}],"x":1}}"#)));
         let once = made(&format!(r#"{{"tag":[{TAG}]}}"#));
         assert_eq!(once.matches("SUBSETTED").count(), 1);
     }

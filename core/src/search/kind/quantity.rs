@@ -61,7 +61,10 @@ impl QuantityMatcher {
     pub fn matches(&self, leaf: Leaf, json: Json<'_>) -> bool {
         match leaf {
             Leaf::Range => {
-                let agrees = |name: &str| json.get(name).is_none_or(|bound| self.unit.is_of(bound));
+                // A bound without a number is no bound, whatever else it holds.
+                let has_number = |bound: &Json<'_>| bound.get("value").and_then(number).is_some();
+                let agrees =
+                    |name: &str| json.get(name).filter(has_number).is_none_or(|bound| self.unit.is_of(bound));
                 range_ends(json).is_some_and(|(lo, hi)| self.number.accepts(&lo, &hi))
                     && agrees("low")
                     && agrees("high")
@@ -189,5 +192,7 @@ mod tests {
         let range = r#"{"low":{"value":1,"code":"a"},"high":{"value":2,"code":"a"}}"#;
         assert!(matches("gt1||a", Leaf::Range, range));
         assert!(!matches("gt1||b", Leaf::Range, range));
+        let half = r#"{"low":{"value":1,"code":"a"},"high":{"unit":"x"}}"#;
+        assert!(matches("gt1||a", Leaf::Range, half));
     }
 }

@@ -73,7 +73,7 @@ impl ReferenceMatcher {
     /// Reads the bare id of `:Type`.
     pub fn typed(value: &str, type_name: &str) -> Result<ReferenceMatcher, ValueError> {
         let text = unescape(value, 0..value.len())?;
-        if text.contains('/') {
+        if text.contains(['/', '|', '#', '?', ':']) {
             let message = format!("`:{type_name}` takes an id only, without type");
             return Err(ValueError::whole(value, message));
         }
@@ -207,12 +207,14 @@ impl Target {
         self.accepts(&format!("{type_name}/{id}"), info)
     }
 
-    /// The part before the `|`; the version only if one was asked for; never the fragment.
+    /// The part before the `|`; the version only if one was asked for; never the fragment, unless it is all there is.
     fn accepts_canonical(&self, stored: &str) -> bool {
-        let stored = stored.split('#').next().unwrap_or_default();
-        let (url, version) = split_version(stored);
-        let (wanted_url, wanted_version) = split_version(&self.text);
-        url == wanted_url && (wanted_version.is_none() || wanted_version == version)
+        if stored == self.text {
+            return true;
+        }
+        let (url, version) = split_version(without_fragment(stored));
+        let (wanted_url, wanted_version) = split_version(without_fragment(&self.text));
+        !wanted_url.is_empty() && url == wanted_url && (wanted_version.is_none() || wanted_version == version)
     }
 }
 
@@ -221,6 +223,10 @@ fn split_version(canonical: &str) -> (&str, Option<&str>) {
         Some((url, version)) => (url, Some(version)),
         None => (canonical, None),
     }
+}
+
+fn without_fragment(canonical: &str) -> &str {
+    canonical.split_once('#').map_or(canonical, |(before, _)| before)
 }
 
 fn without_version(url: &str) -> &str {
