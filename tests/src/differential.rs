@@ -69,7 +69,9 @@ pub fn judges(registry: &Registry, list: &RequestList) -> (Vec<Judges>, Vec<Stri
                     types,
                 });
             }
-            (Err(problems), Ok(_)) => refused.push(format!("{label}: only the oracle refuses: {}", problems.join("; "))),
+            (Err(problems), Ok(_)) => {
+                refused.push(format!("{label}: only the oracle refuses: {}", problems.join("; ")))
+            }
             (Ok(_), Err(problems)) => refused.push(format!("{label}: only the engine refuses: {problems}")),
             (Err(_), Err(_)) => {}
         }

@@ -60,7 +60,9 @@ impl<'a> Drawing<'a> {
         if random.one_in(5) {
             // A second item, asked for in the same way.
             for _ in 0..8 {
-                let Some((other, more)) = self.ask(param.kind, &param.paths, None, random) else { break };
+                let Some((other, more)) = self.ask(param.kind, &param.paths, None, random) else {
+                    break;
+                };
                 if other == modifier {
                     value = format!("{value},{more}");
                     break;
@@ -219,7 +221,10 @@ fn token(leaf: &str, value: &Value, random: &mut Random) -> Option<(String, Stri
         Value::Bool(truth) => truth.to_string(),
         _ => coding.get(name)?.as_str()?.to_owned(),
     };
-    let system = coding.get("system").and_then(Value::as_str).filter(|_| leaf != "ContactPoint");
+    let system = coding
+        .get("system")
+        .and_then(Value::as_str)
+        .filter(|_| leaf != "ContactPoint");
     let code = match random.below(6) {
         0 if leaf != "boolean" => code.to_uppercase(),
         _ => code,
@@ -240,7 +245,10 @@ fn reference(value: &Value, random: &mut Random) -> Option<(String, String)> {
         && let Some(Value::Object(identifier)) = value.get("identifier")
     {
         let text = |name: &str| identifier.get(name).and_then(Value::as_str).map(escape);
-        return Some((":identifier".to_owned(), format!("{}|{}", text("system")?, text("value")?)));
+        return Some((
+            ":identifier".to_owned(),
+            format!("{}|{}", text("system")?, text("value")?),
+        ));
     }
     let text = reference.as_str().or_else(|| reference.get("reference")?.as_str())?;
     let unversioned = text.split("/_history/").next()?;
@@ -257,7 +265,10 @@ fn reference(value: &Value, random: &mut Random) -> Option<(String, String)> {
 
 fn uri(text: &str, random: &mut Random) -> (String, String) {
     match random.below(5) {
-        0 => (":below".to_owned(), escape(text.rsplit_once('/').map_or(text, |(base, _)| base))),
+        0 => (
+            ":below".to_owned(),
+            escape(text.rsplit_once('/').map_or(text, |(base, _)| base)),
+        ),
         1 => (":above".to_owned(), escape(&format!("{text}/more"))),
         2 => (":below".to_owned(), escape(text)),
         3 => (String::new(), escape(&text.to_uppercase())),

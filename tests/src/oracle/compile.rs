@@ -8,6 +8,7 @@ use super::reference::ReferenceSearch;
 use super::string::{StringTest, fold_search};
 use super::token::{self, TokenSearch, TokenTest};
 use super::uri::{UriMode, UriSearch};
+use super::values::fits;
 use fhirehose_core::search::table::{Param, Registry, SearchType};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -151,7 +152,7 @@ fn test(param: &Param, pair: &RawPair, setting: Setting<'_>) -> Result<Test, Str
     match param.kind {
         SearchType::Composite => composite(param, modifier, &values, setting),
         SearchType::Token => token_test(param, modifier, &values, setting),
-        SearchType::Reference => reference_test(modifier, &values, setting),
+        SearchType::Reference => reference_test(param, modifier, &values, setting),
         SearchType::String => string_test(modifier, &values),
         SearchType::Uri => uri_test(param, modifier, &values),
         SearchType::Date | SearchType::Number | SearchType::Quantity => match modifier {
@@ -214,7 +215,14 @@ fn uri_test(param: &Param, modifier: Option<&str>, values: &[String]) -> Result<
 }
 
 fn token_test(param: &Param, modifier: Option<&str>, values: &[String], setting: Setting<'_>) -> Result<Test, String> {
-    let equals = || Ok::<_, String>(ValueTest::Token(TokenTest::Equals(each(values, TokenSearch::parse)?)));
+    let equals = || {
+        let searches = each(values, TokenSearch::parse)?;
+        if searches.iter().all(|search| can_match(param, search)) {
+            Ok::<_, String>(ValueTest::Token(TokenTest::Equals(searches)))
+        } else {
+            Err("no value of this parameter can be so".to_owned())
+        }
+    };
     let members = || Ok::<_, String>(ValueTest::Token(TokenTest::In(members_of(values, setting)?)));
     match modifier {
         None => Ok(Test::Some(equals()?)),
@@ -237,6 +245,23 @@ fn token_test(param: &Param, modifier: Option<&str>, values: &[String], setting:
     }
 }
 
+/// Values without a system take no `|`, booleans only `true` and `false`.
+fn can_match(param: &Param, search: &TokenSearch) -> bool {
+    let leaves: Vec<&str> = param.paths.iter().map(|path| path.leaf.as_str()).collect();
+    let leaves: Vec<&str> = if param.rule.is_some() {
+        vec!["boolean"]
+    } else {
+        leaves
+            .into_iter()
+            .filter(|leaf| fits(SearchType::Token, leaf))
+            .collect()
+    };
+    let with_system = ["Coding", "CodeableConcept", "CodeableReference", "Identifier", "code"];
+    let booleans = leaves.iter().all(|leaf| *leaf == "boolean");
+    let has_system = leaves.iter().any(|leaf| with_system.contains(leaf));
+    (has_system || search.plain().is_some()) && (!booleans || matches!(search.plain(), Some("true" | "false")))
+}
+
 fn is_mime_type(param: &Param) -> bool {
     param.paths.iter().all(|path| {
         let last = path.names.last().map(String::as_str);
@@ -256,11 +281,19 @@ fn members_of(values: &[String], setting: Setting<'_>) -> Result<BTreeSet<(Strin
     Ok(members)
 }
 
-fn reference_test(modifier: Option<&str>, values: &[String], setting: Setting<'_>) -> Result<Test, String> {
+fn reference_test(
+    param: &Param,
+    modifier: Option<&str>,
+    values: &[String],
+    setting: Setting<'_>,
+) -> Result<Test, String> {
     let understood = match modifier {
         None => plain(SearchType::Reference, "", values, setting)?,
         Some("identifier") => ValueTest::ReferenceIdentifier(TokenTest::Equals(each(values, TokenSearch::parse)?)),
         Some(type_name) if setting.registry.is_type(type_name) => {
+            if !param.targets.is_empty() && !param.targets.iter().any(|target| target == type_name) {
+                return Err(format!("the parameter never points to {type_name}"));
+            }
             ValueTest::Reference(each(values, |item| ReferenceSearch::typed(type_name, &unescape(item)))?)
         }
         Some(other) => return Err(unsupported(other)),

@@ -81,29 +81,23 @@ fn period(value: &Value) -> Option<Interval> {
     Some(Interval { low, high })
 }
 
-/// The outer limits of the events, else those of the repetition.
+/// The outer limits of the events that can be read, else those of the repetition.
 fn timing(value: &Value) -> Option<Interval> {
     let events: Vec<&Value> = match value.get("event") {
-        Some(Value::Array(events)) => events.iter().filter(|event| !event.is_null()).collect(),
-        Some(Value::Null) | None => Vec::new(),
+        Some(Value::Array(events)) => events.iter().collect(),
+        None => Vec::new(),
         Some(single) => vec![single],
     };
-    if events.is_empty() {
-        return period(value.get("repeat")?.get("boundsPeriod")?);
+    let read: Vec<Interval> = events
+        .into_iter()
+        .filter_map(|event| parse_date(event.as_str()?))
+        .collect();
+    let low = read.iter().map(|event| event.low).min();
+    let high = read.iter().map(|event| event.high).max();
+    match (low, high) {
+        (Some(low), Some(high)) => Some(Interval { low, high }),
+        _ => period(value.get("repeat")?.get("boundsPeriod")?),
     }
-    let mut limits: Option<Interval> = None;
-    for event in events {
-        // One unreadable event makes the limits unknown.
-        let next = parse_date(event.as_str()?)?;
-        limits = Some(match limits {
-            None => next,
-            Some(so_far) => Interval {
-                low: so_far.low.min(next.low),
-                high: so_far.high.max(next.high),
-            },
-        });
-    }
-    limits
 }
 
 /// A full instant (seconds and offset required) as a point.

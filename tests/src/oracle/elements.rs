@@ -1,5 +1,6 @@
 //! What `_elements` leaves of a resource.
 
+use super::values::is_value;
 use fhirehose_core::search::table::{Registry, RootElement};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -92,21 +93,27 @@ impl Elements {
             .root_elements(type_name)
             .iter()
             .filter(|element| element.keys.iter().any(|known| known == name))
-            .any(|element| element.mandatory || element.modifier || self.lists(type_name, element))
+            .any(|element| element.mandatory || element.modifier || self.lists(type_name, element, name))
     }
 
-    fn lists(&self, type_name: &str, element: &RootElement) -> bool {
-        self.entries.iter().any(|(of_type, name)| {
-            *name == element.name && of_type.as_deref().is_none_or(|of_type| of_type == type_name)
-        })
+    /// An element is listed by its name, also with `[x]`; one JSON key of a choice lists that key only.
+    fn lists(&self, type_name: &str, element: &RootElement, key: &str) -> bool {
+        self.entries
+            .iter()
+            .filter(|(of_type, _)| of_type.as_deref().is_none_or(|of_type| of_type == type_name))
+            .any(|(_, name)| names_whole(element, name) || name == key)
     }
 }
 
-fn has_element(registry: &Registry, type_name: &str, element: &str) -> bool {
+fn names_whole(element: &RootElement, name: &str) -> bool {
+    element.name == name || name.strip_suffix("[x]") == Some(&element.name)
+}
+
+fn has_element(registry: &Registry, type_name: &str, name: &str) -> bool {
     registry
         .root_elements(type_name)
         .iter()
-        .any(|known| known.name == element)
+        .any(|known| names_whole(known, name) || known.keys.iter().any(|key| key == name))
 }
 
 /// Adds the tag, unless it is there.
@@ -115,6 +122,11 @@ fn with_tag(resource: Map<String, Value>) -> Map<String, Value> {
     let meta = tagged.entry("meta").or_insert_with(|| json!({}));
     if let Some(meta) = meta.as_object_mut() {
         let tags = meta.entry("tag").or_insert_with(|| json!([]));
+        if !tags.is_array() {
+            // A single tag, where a list belongs, becomes the first of the list.
+            let single = Some(tags.take()).filter(is_value);
+            *tags = Value::Array(single.into_iter().collect());
+        }
         if let Some(tags) = tags.as_array_mut() {
             let present = tags
                 .iter()
@@ -154,6 +166,19 @@ mod tests {
     }
 
     #[test]
+    fn a_choice_by_its_name_or_by_one_key() {
+        let patient =
+            json!({"resourceType": "Patient", "multipleBirthBoolean": true, "_multipleBirthBoolean": {"id": "x"}});
+        for entry in ["multipleBirth", "multipleBirth[x]", "Patient.multipleBirthBoolean"] {
+            assert_eq!(apply(&[entry], &patient), patient, "{entry}");
+        }
+        assert_eq!(
+            apply(&["multipleBirthInteger"], &patient),
+            json!({"resourceType": "Patient", "meta": {"tag": [tag()]}})
+        );
+    }
+
+    #[test]
     fn siblings_and_existing_tags_stay() {
         let patient = json!({"resourceType": "Patient", "id": "1", "meta": {"source": "s", "tag": [{"code": "a"}]},
             "birthDate": "2000", "_birthDate": {"id": "b"}, "_gender": {"id": "g"}, "unknown": 1});
@@ -181,6 +206,9 @@ mod tests {
     #[test]
     fn only_known_root_elements() {
         let refused = |entry: &str| Elements::new(&Registry::r4(), &[entry.to_owned()]).is_err();
+        for entry in ["value[x]", "Observation.valueQuantity", "Observation.value"] {
+            assert!(!refused(entry), "{entry}");
+        }
         for entry in [
             "Patient.name.given",
             "name.given",

@@ -126,12 +126,11 @@ impl Oracle {
     }
 
     fn keeps_time(&self, resource: &Value) -> bool {
-        let stored = resource
-            .get("meta")
-            .and_then(|meta| meta.get("lastUpdated"))
-            .and_then(Value::as_str);
+        // A list, where none belongs, stands for its items here as everywhere.
+        let stored = values::named(resource, &["meta", "lastUpdated"]);
+        let times = stored.into_iter().filter_map(|time| date::parse_date(time.as_str()?));
         // A time that cannot be read is as unknown as one that is absent.
-        let Some(updated) = stored.and_then(date::parse_date) else {
+        let Some(updated) = times.into_iter().next() else {
             return true;
         };
         let updated = updated.low;

@@ -86,7 +86,7 @@ impl TokenSearch {
     }
 
     /// A plain value that has no system: only a search without a bar can match.
-    fn plain(&self) -> Option<&str> {
+    pub(crate) fn plain(&self) -> Option<&str> {
         match self.system {
             None => self.code.as_deref(),
             Some(_) => None,

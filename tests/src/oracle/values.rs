@@ -22,6 +22,19 @@ pub(crate) fn follow<'a>(start: &'a Value, spec: &PathSpec) -> Vec<&'a Value> {
     here
 }
 
+/// All elements that plain names lead to.
+pub(crate) fn named<'a>(start: &'a Value, names: &[&str]) -> Vec<&'a Value> {
+    let spec = PathSpec {
+        names: names.iter().map(|&name| name.to_owned()).collect(),
+        leaf: String::new(),
+        wheres: Vec::new(),
+        ref_is: None,
+        first: false,
+        root: false,
+    };
+    follow(start, &spec)
+}
+
 fn keep_tested<'a>(items: Vec<&'a Value>, wheres: &[Where], at: usize) -> Vec<&'a Value> {
     let mut kept = items;
     for test in wheres.iter().filter(|test| test.at == at) {
@@ -62,12 +75,12 @@ fn has_extension(item: &Value, url: &str) -> bool {
         })
 }
 
-/// A primitive, or an object that holds more than an id and extensions.
+/// A primitive, or an object that holds more than an id and extensions. A list inside a list is no value in FHIR.
 pub(crate) fn is_value(value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::Object(members) => members.keys().any(|name| name != "id" && name != "extension"),
-        Value::Array(items) => items.iter().any(is_value),
+        Value::Array(_) => false,
         _ => true,
     }
 }
