@@ -17,6 +17,7 @@ use crate::cancel::Cancel;
 use crate::codec_out::{BlockEncoder, Compression};
 use crate::compress::{Compressed, Queue, Writer};
 use crate::job::JobError;
+use crate::writeback::{self, Writeback};
 
 const PARTIAL: &str = ".fhirehose-partial";
 const LOCK: &str = "lock";
@@ -97,6 +98,7 @@ pub(crate) struct FolderSink {
     closed: Vec<(PathBuf, String)>,
     compressed: Vec<(String, Arc<Compressed>)>,
     cancel: Cancel,
+    writeback: Writeback,
     committed: bool,
 }
 
@@ -142,6 +144,7 @@ impl FolderSink {
             closed: Vec::new(),
             compressed: Vec::new(),
             cancel: cancel.clone(),
+            writeback: Writeback::default(),
             committed: false,
         };
         if !force && !is_empty(folder)? {
@@ -176,6 +179,7 @@ impl FolderSink {
         }
         let unfinished = self.partial.join(MANIFEST);
         fs::write(&unfinished, manifest).map_err(OutputError::at("write", &unfinished))?;
+        self.writeback.finish();
         sync(&self.folder)?;
         let final_manifest = self.folder.join(MANIFEST);
         if self.force {
@@ -259,6 +263,7 @@ impl Sink for FolderSink {
                 buffer,
                 size,
             } => {
+                let before = *size / writeback::STEP;
                 *size += lines.len() as u64;
                 let failed = |error| to_core(OutputError::new("write", &file.name, &error));
                 if buffer.len() + lines.len() > BUFFER || lines.len() >= DIRECT {
@@ -269,6 +274,9 @@ impl Sink for FolderSink {
                     out.write_all(lines).map_err(failed)?;
                 } else {
                     buffer.extend_from_slice(lines);
+                }
+                if *size / writeback::STEP > before {
+                    self.writeback.start(out);
                 }
             }
             FileWriter::Compressed(writer) => {

@@ -13,5 +13,6 @@ mod run;
 mod source;
 mod stdout;
 pub mod unpack;
+mod writeback;
 
 pub use run::run;
