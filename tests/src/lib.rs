@@ -4,6 +4,7 @@ pub mod data;
 pub mod differential;
 pub mod door;
 pub mod drawn;
+pub mod example;
 pub mod mutation;
 pub mod oracle;
 pub mod random;
