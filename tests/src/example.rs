@@ -200,6 +200,8 @@ fn reference(leaf: &str, target: &str) -> Option<Pair> {
     match leaf {
         "Reference" => pair("one", to("one"), to("two")),
         "CodeableReference" => pair("one", json!({"reference": to("one")}), json!({"reference": to("two")})),
+        // The text inside a reference (`Encounter.location.location.reference` in R5).
+        "string" => pair("one", json!(format!("{target}/one")), json!(format!("{target}/two"))),
         "canonical" => pair(
             "http://example.org/a",
             json!("http://example.org/a|1.0"),

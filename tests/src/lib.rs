@@ -1,5 +1,6 @@
 //! Cases as data, the slow oracle, and end-to-end tests.
 
+pub mod cases;
 pub mod data;
 pub mod differential;
 pub mod door;
