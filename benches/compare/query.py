@@ -18,14 +18,14 @@ UPPER = (
 # Text compares rightly except near the border, where the zone decides. The list of one item is read once for all four
 # comparisons, and casts only what is near: as fast as comparing text alone, and exact.
 SINCE_2015 = (
-    "list_bool_and([case when at >= '2015-01-02' then true when at < '2014-12-30' then false"
-    " when length(at) > 10 then at::timestamptz >= '2015-01-01 00:00:00Z'::timestamptz"
-    f" else at >= '2015' end for at in [{UPPER}]])"
+    "list_bool_and([case when moment >= '2015-01-02' then true when moment < '2014-12-30' then false"
+    " when length(moment) > 10 then moment::timestamptz >= '2015-01-01 00:00:00Z'::timestamptz"
+    f" else moment >= '2015' end for moment in [{UPPER}]])"
 )
 UPDATED = "(json->>'$.meta.lastUpdated')"
 UPDATED_2021 = (
-    "list_bool_and([case when at >= '2021-01-03' then true when at < '2020-12-30' then false"
-    f" else at::timestamptz > '2021-01-01 00:00:00Z'::timestamptz end for at in [{UPDATED}]])"
+    "list_bool_and([case when moment >= '2021-01-03' then true when moment < '2020-12-30' then false"
+    f" else moment::timestamptz > '2021-01-01 00:00:00Z'::timestamptz end for moment in [{UPDATED}]])"
 )
 TYPES = "json->>'$.resourceType' in ('Observation', 'Condition')"
 # The selective condition stands first: DuckDB is faster that way round.
