@@ -108,7 +108,13 @@ impl Watch for Decider<'_> {
             if self.states.0[gate] != State::Open || !(complete || early) {
                 continue;
             }
-            let line = Line { bytes, captures, plan: self.plan, registry: self.registry, complete: false };
+            let line = Line {
+                bytes,
+                captures,
+                plan: self.plan,
+                registry: self.registry,
+                complete: false,
+            };
             match line.passes(&self.plan.gates[gate].test) {
                 Ok(true) => self.states.0[gate] = State::Passed,
                 Ok(false) if complete => self.states.0[gate] = State::Failed,

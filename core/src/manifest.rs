@@ -37,7 +37,11 @@ pub fn manifest(report: &Report, facts: &ManifestFacts) -> String {
     let of_kind = |kind: FileKind| report.files.iter().filter(move |file| file.name.kind == kind);
     let list = |kind: FileKind| {
         let items: Vec<String> = of_kind(kind).map(|file| item(file, facts)).collect();
-        if items.is_empty() { "[]".to_owned() } else { format!("[\n    {}\n  ]", items.join(",\n    ")) }
+        if items.is_empty() {
+            "[]".to_owned()
+        } else {
+            format!("[\n    {}\n  ]", items.join(",\n    "))
+        }
     };
     let time = format!("\"transactionTime\": {}", quoted(&facts.transaction_time));
     let token = format!("\"requiresAccessToken\": {}", facts.requires_access_token);
@@ -45,7 +49,13 @@ pub fn manifest(report: &Report, facts: &ManifestFacts) -> String {
     let members = match facts.generation {
         Generation::V2V3 => {
             let request = format!("\"request\": {}", quoted(&facts.request));
-            vec![time, request, token, output, format!("\"error\": {}", list(FileKind::Error))]
+            vec![
+                time,
+                request,
+                token,
+                output,
+                format!("\"error\": {}", list(FileKind::Error)),
+            ]
         }
         Generation::V4 => {
             let kind = "\"manifestType\": \"http://hl7.org/fhir/uv/bulkdata/StructureDefinition/BulkDataManifest\"";
@@ -74,7 +84,10 @@ fn item(file: &FileEntry, facts: &ManifestFacts) -> String {
         members.push(format!("\"fileSize\": {}", file.size));
     }
     if v4 && is_error {
-        members.push(format!("\"countSeverity\": [{{ \"code\": \"error\", \"count\": {} }}]", file.resources));
+        members.push(format!(
+            "\"countSeverity\": [{{ \"code\": \"error\", \"count\": {} }}]",
+            file.resources
+        ));
     }
     format!("{{ {} }}", members.join(", "))
 }
@@ -87,8 +100,13 @@ pub fn kick_off_url(request: &Request, base: Option<&str>) -> String {
     pairs.extend(request.until.iter().map(|text| ("_until", text.as_str())));
     pairs.extend(request.elements.iter().map(|text| ("_elements", text.as_str())));
     pairs.extend(request.type_filters.iter().map(|text| ("_typeFilter", text.as_str())));
-    let query: Vec<String> = pairs.iter().map(|(name, text)| format!("{name}={}", percent_encoded(text))).collect();
-    let prefix = base.map(|base| format!("{}/", base.trim_end_matches('/'))).unwrap_or_default();
+    let query: Vec<String> = pairs
+        .iter()
+        .map(|(name, text)| format!("{name}={}", percent_encoded(text)))
+        .collect();
+    let prefix = base
+        .map(|base| format!("{}/", base.trim_end_matches('/')))
+        .unwrap_or_default();
     let mark = if query.is_empty() { "" } else { "?" };
     format!("{prefix}$export{mark}{}", query.join("&"))
 }
@@ -114,7 +132,11 @@ mod tests {
 
     fn report() -> Report {
         let file = |kind, type_name: &str, path: &str| FileEntry {
-            name: FileName { kind, type_name: type_name.into(), sequence: 0 },
+            name: FileName {
+                kind,
+                type_name: type_name.into(),
+                sequence: 0,
+            },
             path: path.into(),
             resources: 3,
             bytes: 100,
@@ -122,9 +144,16 @@ mod tests {
         };
         let files = vec![
             file(FileKind::Output, "Patient", "Patient.000.ndjson.gz"),
-            file(FileKind::Error, "OperationOutcome", "error/OperationOutcome.000.ndjson.gz"),
+            file(
+                FileKind::Error,
+                "OperationOutcome",
+                "error/OperationOutcome.000.ndjson.gz",
+            ),
         ];
-        Report { files, ..Report::default() }
+        Report {
+            files,
+            ..Report::default()
+        }
     }
 
     fn facts(generation: Generation) -> ManifestFacts {
@@ -143,7 +172,10 @@ mod tests {
         let text = manifest(&Report::default(), &facts(Generation::V2V3));
         let value: serde_json::Value = serde_json::from_str(&text).expect("valid JSON");
         let keys: Vec<_> = value.as_object().expect("object").keys().cloned().collect();
-        assert_eq!(keys, ["transactionTime", "request", "requiresAccessToken", "output", "error"]);
+        assert_eq!(
+            keys,
+            ["transactionTime", "request", "requiresAccessToken", "output", "error"]
+        );
         assert_eq!(value["requiresAccessToken"], false);
     }
 
@@ -153,7 +185,10 @@ mod tests {
             serde_json::from_str(&manifest(&report(), &facts(generation))).expect("valid JSON")
         };
         let three = read(Generation::V2V3);
-        assert_eq!(three["output"][0]["url"], "https://example.org/files/Patient.000.ndjson.gz");
+        assert_eq!(
+            three["output"][0]["url"],
+            "https://example.org/files/Patient.000.ndjson.gz"
+        );
         assert_eq!(three["output"][0]["count"], 3);
         assert_eq!(three["error"][0]["type"], "OperationOutcome");
         let four = read(Generation::V4);

@@ -39,7 +39,10 @@ mod tests {
         };
         let line = bad_line(&place);
         let value: serde_json::Value = serde_json::from_str(&line).expect("valid JSON");
-        assert_eq!(value["issue"][0]["diagnostics"], "a\"b.ndjson:3:7: the line is not valid JSON");
+        assert_eq!(
+            value["issue"][0]["diagnostics"],
+            "a\"b.ndjson:3:7: the line is not valid JSON"
+        );
         assert!(line.ends_with("}\n"));
     }
 }

@@ -32,7 +32,12 @@ struct Open<F> {
 
 impl<F> Series<F> {
     pub(crate) fn new(kind: FileKind, type_name: &str) -> Self {
-        Series { kind, type_name: type_name.to_owned(), next: 0, open: None }
+        Series {
+            kind,
+            type_name: type_name.to_owned(),
+            next: 0,
+            open: None,
+        }
     }
 
     /// Writes whole lines, each ending in `\n`, into as many files as the limits ask for.
@@ -59,7 +64,9 @@ impl<F> Series<F> {
     /// Whether the lines fit into the open file; one line always fits into a new one.
     fn fits(&self, bytes: u64, count: u64, limits: Limits) -> bool {
         let (used_bytes, used_count) = self.open.as_ref().map_or((0, 0), |open| (open.bytes, open.resources));
-        let in_count = limits.max_resources.is_none_or(|most| used_count + count <= most.max(1));
+        let in_count = limits
+            .max_resources
+            .is_none_or(|most| used_count + count <= most.max(1));
         let in_bytes = limits.max_bytes.is_none_or(|most| used_bytes + bytes <= most);
         in_count && in_bytes
     }
@@ -68,10 +75,19 @@ impl<F> Series<F> {
         let open = match &mut self.open {
             Some(open) => open,
             None => {
-                let name = FileName { kind: self.kind, type_name: self.type_name.clone(), sequence: self.next };
+                let name = FileName {
+                    kind: self.kind,
+                    type_name: self.type_name.clone(),
+                    sequence: self.next,
+                };
                 self.next += 1;
                 let file = sink.create(&name)?;
-                self.open.insert(Open { name, file, resources: 0, bytes: 0 })
+                self.open.insert(Open {
+                    name,
+                    file,
+                    resources: 0,
+                    bytes: 0,
+                })
             }
         };
         open.resources += count;
@@ -80,15 +96,19 @@ impl<F> Series<F> {
     }
 
     /// Completes the open file, if there is one.
-    pub(crate) fn close<S: Sink<File = F>>(
-        &mut self,
-        sink: &mut S,
-        closed: &mut Vec<FileEntry>,
-    ) -> Result<(), Error> {
+    pub(crate) fn close<S: Sink<File = F>>(&mut self, sink: &mut S, closed: &mut Vec<FileEntry>) -> Result<(), Error> {
         let Some(open) = self.open.take() else { return Ok(()) };
         let stored = sink.close(open.file)?;
-        let Open { name, resources, bytes, .. } = open;
-        closed.push(FileEntry { name, path: stored.name, resources, bytes, size: stored.size });
+        let Open {
+            name, resources, bytes, ..
+        } = open;
+        closed.push(FileEntry {
+            name,
+            path: stored.name,
+            resources,
+            bytes,
+            size: stored.size,
+        });
         Ok(())
     }
 }

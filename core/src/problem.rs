@@ -2,14 +2,15 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// One problem of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// Name of the part of the request, `type-filter`, `since`.
     pub option: &'static str,
-    /// The user's text.
-    pub text: String,
+    /// The user's text; shared, since one text may have many problems.
+    pub text: Arc<str>,
     /// The bytes of `text` that are wrong.
     pub span: Range<usize>,
     /// What is wrong and what was expected.
@@ -23,7 +24,7 @@ impl Problem {
     pub fn whole(option: &'static str, text: &str, message: impl Into<String>) -> Self {
         Problem {
             option,
-            text: text.to_owned(),
+            text: text.into(),
             span: 0..text.len(),
             message: message.into(),
             help: None,
@@ -37,25 +38,43 @@ impl Problem {
     }
 }
 
+/// Most characters of the user's text that are shown before, in and after the part that is wrong.
+const SHOWN: usize = 60;
+
 impl fmt::Display for Problem {
-    /// The message, the text, and carets under the part that is wrong.
+    /// The message, the text around the part that is wrong, and carets under that.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.option, self.message)?;
-        let before = self.text.get(..self.span.start).unwrap_or_default().chars().count();
-        let marked = self.text.get(self.span.clone()).unwrap_or_default().chars().count();
         if !self.text.is_empty() && !self.text.contains('\n') {
+            let part = |range: Option<&str>| range.unwrap_or_default().to_owned();
+            let before = last_characters(&part(self.text.get(..self.span.start)));
+            let marked = first_characters(&part(self.text.get(self.span.clone())));
+            let after = first_characters(&part(self.text.get(self.span.end..)));
+            let blanks = " ".repeat(before.chars().count());
             write!(
                 f,
-                "\n  {}\n  {}{}",
-                self.text,
-                " ".repeat(before),
-                "^".repeat(marked.max(1))
+                "\n  {before}{marked}{after}\n  {blanks}{}",
+                "^".repeat(marked.chars().count().max(1))
             )?;
         }
         match &self.help {
             Some(help) => write!(f, "\n  {help}"),
             None => Ok(()),
         }
+    }
+}
+
+fn first_characters(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+fn last_characters(text: &str) -> String {
+    match text.char_indices().rev().nth(SHOWN - 1) {
+        Some((start, _)) if start > 0 => format!("…{}", &text[start..]),
+        _ => text.to_owned(),
     }
 }
 
@@ -82,6 +101,8 @@ pub fn did_you_mean<'a>(written: &str, known: impl IntoIterator<Item = &'a str>)
     let lower = written.to_lowercase();
     let best = known
         .into_iter()
+        // Names of another length are not close; the distance of a long text would be slow to find.
+        .filter(|name| name.len().abs_diff(written.len()) <= 3)
         .map(|name| (distance(&lower, &name.to_lowercase()), name))
         .filter(|(distance, name)| *distance <= (name.len() / 3).clamp(1, 3))
         .min()?;
@@ -127,5 +148,18 @@ mod tests {
         };
         let expected = "type-filter: unknown type\n  Pätient?x\n  ^^^^^^^\n  did you mean `Patient`?";
         assert_eq!(problem.to_string(), expected);
+    }
+
+    #[test]
+    fn long_texts_are_cut_around_the_span() {
+        let text = format!("{}WRONG{}", "a".repeat(5000), "b".repeat(5000));
+        let problem = Problem {
+            span: 5000..5005,
+            ..Problem::whole("type-filter", &text, "wrong")
+        };
+        let expected = format!("…{}WRONG{}…", "a".repeat(60), "b".repeat(60));
+        let shown = problem.to_string();
+        assert_eq!(shown.lines().nth(1).map(str::trim), Some(&*expected));
+        assert_eq!(shown.lines().nth(2), Some(&*format!("  {}^^^^^", " ".repeat(61))));
     }
 }

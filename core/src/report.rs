@@ -9,7 +9,7 @@ use crate::sink::FileName;
 pub struct Report {
     /// Inputs read to their end.
     pub inputs: u64,
-    /// Bytes of lines read, decompressed, newlines included.
+    /// Bytes of lines read, decompressed, newlines included; lines over the limit do not count.
     pub bytes_read: u64,
     /// Lines read, blank and bad ones included.
     pub lines: u64,

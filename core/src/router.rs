@@ -33,7 +33,13 @@ impl<F> Router<F> {
     pub fn new(plan: Plan, limits: Limits) -> Self {
         let types = plan.registry().types();
         let series = types.iter().map(|name| Series::new(FileKind::Output, name)).collect();
-        let counts = types.iter().map(|name| TypeCount { type_name: name.clone(), ..TypeCount::default() }).collect();
+        let counts = types
+            .iter()
+            .map(|name| TypeCount {
+                type_name: name.clone(),
+                ..TypeCount::default()
+            })
+            .collect();
         Router {
             limits,
             series,
@@ -65,7 +71,10 @@ impl<F> Router<F> {
         sink: &mut S,
     ) -> Result<(), Error> {
         for bad in &batch.bad {
-            let position = Position { line: self.line + bad.line + 1, column: bad.column };
+            let position = Position {
+                line: self.line + bad.line + 1,
+                column: bad.column,
+            };
             self.bad_line(position, bad.kind, sink)?;
         }
         for run in &batch.runs {
@@ -76,11 +85,18 @@ impl<F> Router<F> {
         }
         self.line += batch.lines;
         self.report.lines += batch.lines;
-        self.report.bytes_read += block.len() as u64;
+        self.report.bytes_read += batch.bytes;
         if too_long {
             self.line += 1;
             self.report.lines += 1;
-            self.bad_line(Position { line: self.line, column: 0 }, BadLine::TooLong, sink)?;
+            self.bad_line(
+                Position {
+                    line: self.line,
+                    column: 0,
+                },
+                BadLine::TooLong,
+                sink,
+            )?;
         }
         Ok(())
     }
@@ -89,7 +105,13 @@ impl<F> Router<F> {
         let source = if run.made { &batch.made } else { block };
         let lines = &source[run.start as usize..run.end as usize];
         let index = run.type_index as usize;
-        let Router { series, limits, closed, counts, .. } = self;
+        let Router {
+            series,
+            limits,
+            closed,
+            counts,
+            ..
+        } = self;
         let count = u64::from(run.lines);
         counts[index].kept += count;
         if run.terminated {
@@ -104,7 +126,11 @@ impl<F> Router<F> {
     }
 
     fn bad_line<S: Sink<File = F>>(&mut self, position: Position, kind: BadLine, sink: &mut S) -> Result<(), Error> {
-        let place = BadPlace { input: self.input.clone(), position, kind };
+        let place = BadPlace {
+            input: self.input.clone(),
+            position,
+            kind,
+        };
         if self.plan.on_bad() == OnBad::Stop {
             return Err(Error::bad_line(format!("{}:{position}: {kind}", self.input)));
         }
@@ -113,7 +139,13 @@ impl<F> Router<F> {
             *count += 1;
         }
         let line = outcome::bad_line(&place);
-        let Router { errors, limits, closed, places, .. } = self;
+        let Router {
+            errors,
+            limits,
+            closed,
+            places,
+            ..
+        } = self;
         errors.write(line.as_bytes(), 1, *limits, sink, closed)?;
         if places.len() < Report::MOST_PLACES {
             places.push(place);
@@ -133,7 +165,11 @@ impl<F> Router<F> {
         }
         self.closed.sort_by(|a, b| a.name.cmp(&b.name));
         let met = |count: &TypeCount| count.read > 0;
-        let bad = BadLine::ALL.into_iter().zip(self.bad).filter(|(_, count)| *count > 0).collect();
+        let bad = BadLine::ALL
+            .into_iter()
+            .zip(self.bad)
+            .filter(|(_, count)| *count > 0)
+            .collect();
         Ok(Report {
             types: self.counts.into_iter().filter(met).collect(),
             bad,

@@ -49,6 +49,8 @@ pub struct Batch {
     pub bad: Vec<BadAt>,
     /// Lines of the block, blank and bad ones included.
     pub lines: u64,
+    /// Bytes of the lines that are not over the limit, newlines included.
+    pub bytes: u64,
     /// Resources read, by the type's number in the registry.
     pub read: Vec<u64>,
 }
@@ -97,7 +99,8 @@ pub fn run(plan: &Plan, block: &[u8], scratch: &mut Scratch, batch: &mut Batch) 
     while start < block.len() {
         let line = sieve_line(plan, block, start, scratch);
         let (Line::Blank { end } | Line::Dropped { end, .. } | Line::Kept { end, .. } | Line::Bad { end, .. }) = line;
-        if end - start > plan.max_line() {
+        let too_long = end - start > plan.max_line();
+        if too_long {
             batch.bad.push(BadAt {
                 line: batch.lines,
                 column: 0,
@@ -107,6 +110,7 @@ pub fn run(plan: &Plan, block: &[u8], scratch: &mut Scratch, batch: &mut Batch) 
             batch.take(plan, block, start, line);
         }
         batch.lines += 1;
+        batch.bytes += if too_long { 0 } else { (end + 1 - start) as u64 };
         start = end + 1;
     }
 }
@@ -117,6 +121,7 @@ impl Batch {
         self.made.clear();
         self.bad.clear();
         self.lines = 0;
+        self.bytes = 0;
         self.read.clear();
         self.read.resize(types, 0);
     }

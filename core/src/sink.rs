@@ -78,7 +78,10 @@ impl Sink for MemorySink {
     }
 
     fn close(&mut self, file: Self::File) -> Result<Stored, Error> {
-        let stored = Stored { name: file.0.clone(), size: file.1.len() as u64 };
+        let stored = Stored {
+            name: file.0.clone(),
+            size: file.1.len() as u64,
+        };
         self.files.push(file);
         Ok(stored)
     }

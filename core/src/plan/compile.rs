@@ -1,6 +1,7 @@
 //! One parameter of a filter into a gate: lookup, refusals, modifiers, values.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::gate::{Base, Gate, Matcher, Path, Test};
 use super::paths::Places;
@@ -27,7 +28,7 @@ pub(super) struct Compiler<'a> {
     pub(super) now: Option<Nanos>,
     pub(super) type_name: &'a str,
     /// The filter's text, for problems.
-    pub(super) text: &'a str,
+    pub(super) text: &'a Arc<str>,
 }
 
 /// A mistake with its place in the filter's text.
@@ -74,7 +75,7 @@ impl Compiler<'_> {
             Err(mistakes) => {
                 problems.extend(mistakes.into_iter().map(|mistake| Problem {
                     option: "type-filter",
-                    text: self.text.to_owned(),
+                    text: self.text.clone(),
                     span: mistake.span,
                     message: mistake.message,
                     help: mistake.help,

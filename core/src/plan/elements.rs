@@ -1,5 +1,7 @@
 //! `_elements`: which members of a type's root object stay (Bulk Data guide, `_elements`).
 
+use std::sync::Arc;
+
 use crate::problem::{Problem, did_you_mean};
 use crate::request::Request;
 use crate::search::table::{Registry, RootElement};
@@ -25,13 +27,14 @@ impl Elements {
 struct Entry<'a> {
     type_name: Option<&'a str>,
     element: &'a str,
-    text: &'a str,
+    text: &'a Arc<str>,
     at: usize,
 }
 
 /// Reads the lists. Types without any entry of their own or for all stay whole and have no item here.
 pub(super) fn read(request: &Request, registry: &Registry, problems: &mut Vec<Problem>) -> Vec<Elements> {
-    let entries: Vec<Entry<'_>> = request.elements.iter().flat_map(|text| entries(text)).collect();
+    let texts: Vec<Arc<str>> = request.elements.iter().map(|text| text.as_str().into()).collect();
+    let entries: Vec<Entry<'_>> = texts.iter().flat_map(entries).collect();
     let before = problems.len();
     for entry in &entries {
         problems.extend(check(entry, registry));
@@ -53,7 +56,7 @@ pub(super) fn read(request: &Request, registry: &Registry, problems: &mut Vec<Pr
         .collect()
 }
 
-fn entries(text: &str) -> Vec<Entry<'_>> {
+fn entries(text: &Arc<str>) -> Vec<Entry<'_>> {
     let mut out = Vec::new();
     let mut start = 0;
     for item in text.split(',') {
@@ -84,7 +87,7 @@ fn check(entry: &Entry<'_>, registry: &Registry) -> Option<Problem> {
         let span = entry.at..entry.at + shown;
         Some(Problem {
             option: "elements",
-            text: entry.text.to_owned(),
+            text: entry.text.clone(),
             span,
             message,
             help,

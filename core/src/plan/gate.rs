@@ -148,7 +148,9 @@ impl Test {
     /// Whether more values can only turn a no into a yes.
     pub fn only_grows(&self) -> bool {
         match self {
-            Test::Values { negated, first_only, .. } => !negated && !first_only,
+            Test::Values {
+                negated, first_only, ..
+            } => !negated && !first_only,
             Test::Presence { present, .. } => *present,
             Test::Composite { .. } => true,
             Test::Window { .. } | Test::Exists { .. } => false,

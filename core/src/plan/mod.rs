@@ -71,7 +71,7 @@ pub struct Filter {
 /// A filter parsed, with the text it came from.
 struct Parsed {
     query: Query,
-    text: String,
+    text: Arc<str>,
 }
 
 impl Plan {
@@ -150,6 +150,7 @@ fn wanted_types(request: &Request, registry: &Registry, problems: &mut Vec<Probl
     }
     let mut wanted = Vec::new();
     for text in &request.types {
+        let shared: Arc<str> = text.as_str().into();
         let mut start = 0;
         for item in text.split(',') {
             let name = item.trim();
@@ -163,7 +164,7 @@ fn wanted_types(request: &Request, registry: &Registry, problems: &mut Vec<Probl
             } else {
                 problems.push(Problem {
                     option: "type",
-                    text: text.clone(),
+                    text: shared.clone(),
                     span: at..at + name.len(),
                     message: format!("`{name}` is not a resource type of this FHIR version"),
                     help: did_you_mean(name, registry.types().iter().map(String::as_str)),
@@ -191,7 +192,7 @@ fn parse_filters(
     let mut parsed = Vec::new();
     for list in &request.type_filters {
         for range in query::split_filters(list, |name| registry.is_type(name)) {
-            let text = list[range].trim().to_owned();
+            let text: Arc<str> = list[range].trim().into();
             match query::parse(&text) {
                 Err(errors) => problems.extend(errors.into_iter().map(|error| Problem {
                     option: "type-filter",
@@ -210,7 +211,7 @@ fn parse_filters(
     parsed
 }
 
-fn check_type(query: &Query, text: &str, registry: &Registry, wanted: Option<&[String]>) -> Option<Problem> {
+fn check_type(query: &Query, text: &Arc<str>, registry: &Registry, wanted: Option<&[String]>) -> Option<Problem> {
     let name = &query.type_name;
     let (message, help) = if !registry.is_type(name) {
         let help = did_you_mean(name, registry.types().iter().map(String::as_str));
@@ -226,7 +227,7 @@ fn check_type(query: &Query, text: &str, registry: &Registry, wanted: Option<&[S
     let span = query.type_span.clone();
     Some(Problem {
         option: "type-filter",
-        text: text.to_owned(),
+        text: text.clone(),
         span,
         message,
         help,
@@ -280,7 +281,7 @@ fn type_plan(
                 .filter_map(|pair| compiler.gate(pair, &mut places, problems)),
         );
         compiled.push(Filter {
-            text: text.clone(),
+            text: text.to_string(),
             gates: (first..gates.len()).collect(),
         });
     }

@@ -38,7 +38,11 @@ pub(super) fn read(request: &Request, problems: &mut Vec<Problem>) -> Window {
 
 /// The instant that `ap` measures from, if one is given and well formed.
 pub(super) fn now(request: &Request) -> Option<Nanos> {
-    request.transaction_time.as_deref().or(request.now.as_deref()).and_then(instant)
+    request
+        .transaction_time
+        .as_deref()
+        .or(request.now.as_deref())
+        .and_then(instant)
 }
 
 /// A blank before the offset is a `+` that some client's form encoding lost.

@@ -408,7 +408,11 @@ impl<W: Watch> Walker<'_, W> {
             match byte_at(self.bytes, at) {
                 b'"' => {
                     let end = special(self.bytes, at + 1);
-                    at = if byte_at(self.bytes, end) == b'"' { end + 1 } else { self.string_from(at + 1, end)? };
+                    at = if byte_at(self.bytes, end) == b'"' {
+                        end + 1
+                    } else {
+                        self.string_from(at + 1, end)?
+                    };
                 }
                 open @ (b'{' | b'[') => {
                     let object = open == b'{';
@@ -462,7 +466,11 @@ impl<W: Watch> Walker<'_, W> {
                     self.at = at;
                     return Ok(());
                 }
-                kinds = if depth & 63 == 0 { self.spill.pop().unwrap_or(0) } else { kinds >> 1 };
+                kinds = if depth & 63 == 0 {
+                    self.spill.pop().unwrap_or(0)
+                } else {
+                    kinds >> 1
+                };
             }
         }
     }

@@ -229,8 +229,8 @@ pub fn split_filters(text: &str, is_type: impl Fn(&str) -> bool) -> Vec<Range<us
     let mut start = 0;
     for (at, _) in text.match_indices(',') {
         let rest = text[at + 1..].trim_start();
-        let type_name = rest.split('?').next().unwrap_or_default();
-        if rest.len() > type_name.len() && is_type(type_name) {
+        let (type_name, behind) = rest.split_at(rest.bytes().take_while(u8::is_ascii_alphanumeric).count());
+        if behind.starts_with('?') && is_type(type_name) {
             pieces.push(start..at);
             start = text.len() - rest.len();
         }

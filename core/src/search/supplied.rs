@@ -107,7 +107,7 @@ fn params(resource: Json<'_>, place: Place, registry: &Registry) -> Result<Vec<(
         targets: &targets.iter().map(String::as_str).collect::<Vec<_>>(),
     };
     let params = from_fields(&fields, registry).map_err(|error| Problem {
-        text: expression.clone(),
+        text: expression.as_str().into(),
         span: error.span,
         ..problem(&format!("`{code}`: {}", error.message))
     })?;

@@ -199,7 +199,10 @@ fn read_common(text: &[u8]) -> Option<DateRead> {
         b"Z" => 0,
         [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
             let digits = [h1, h2, m1, m2].map(|byte| byte.wrapping_sub(b'0'));
-            let minutes = i32::from(digits[0]) * 600 + i32::from(digits[1]) * 60 + i32::from(digits[2]) * 10 + i32::from(digits[3]);
+            let minutes = i32::from(digits[0]) * 600
+                + i32::from(digits[1]) * 60
+                + i32::from(digits[2]) * 10
+                + i32::from(digits[3]);
             if digits.iter().any(|&digit| digit > 9) || digits[2] > 5 || minutes > 14 * 60 {
                 return None;
             }
@@ -222,7 +225,10 @@ fn read_common(text: &[u8]) -> Option<DateRead> {
     }
     let seconds = day_number(year, month, day) * 86_400 + i64::from(hour * 3600 + minute * 60 + second - east * 60);
     let lo = Nanos::from(seconds) * SECOND;
-    Some(DateRead { interval: Interval { lo, hi: lo + SECOND }, is_instant: true })
+    Some(DateRead {
+        interval: Interval { lo, hi: lo + SECOND },
+        is_instant: true,
+    })
 }
 
 fn time(text: &[u8], midnight: Nanos) -> Option<DateRead> {
@@ -397,13 +403,22 @@ mod tests {
 
     #[test]
     fn the_common_form_is_read_the_same_either_way() {
-        for text in ["2020-02-03T04:05:06Z", "1999-12-28T23:59:59-14:00", "2020-02-03T04:05:06+05:30"] {
+        for text in [
+            "2020-02-03T04:05:06Z",
+            "1999-12-28T23:59:59-14:00",
+            "2020-02-03T04:05:06+05:30",
+        ] {
             let slow = text.replace(":06", ":06.0").replace(":59-", ":59.0-");
             let common = read_common(text.as_bytes()).expect(text);
             assert_eq!(common.interval.lo, interval(&slow).lo, "{text}");
             assert!(common.is_instant);
         }
-        for other in ["2020-02-29T04:05:06Z", "2020-02-03T04:05:60Z", "2020-02-03T04:05:06+14:01", "2020-02-03T04:05:0xZ"] {
+        for other in [
+            "2020-02-29T04:05:06Z",
+            "2020-02-03T04:05:60Z",
+            "2020-02-03T04:05:06+14:01",
+            "2020-02-03T04:05:0xZ",
+        ] {
             assert!(read_common(other.as_bytes()).is_none(), "{other}");
         }
         assert!(read(b"2020-02-29T04:05:06Z").is_some());

@@ -63,8 +63,11 @@ impl QuantityMatcher {
             Leaf::Range => {
                 // A bound without a number is no bound, whatever else it holds.
                 let has_number = |bound: &Json<'_>| bound.get("value").and_then(number).is_some();
-                let agrees =
-                    |name: &str| json.get(name).filter(has_number).is_none_or(|bound| self.unit.is_of(bound));
+                let agrees = |name: &str| {
+                    json.get(name)
+                        .filter(has_number)
+                        .is_none_or(|bound| self.unit.is_of(bound))
+                };
                 range_ends(json).is_some_and(|(lo, hi)| self.number.accepts(&lo, &hi))
                     && agrees("low")
                     && agrees("high")

@@ -47,7 +47,7 @@ fn messages(registry: &Registry, type_name: &str, filters: Vec<String>) -> HashM
     let mut found: HashMap<String, Vec<String>> = HashMap::new();
     if let Err(problems) = Plan::compile(&request, registry) {
         for problem in problems.0 {
-            found.entry(problem.text).or_default().push(problem.message);
+            found.entry(problem.text.to_string()).or_default().push(problem.message);
         }
     }
     found

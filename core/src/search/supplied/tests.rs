@@ -144,7 +144,7 @@ fn the_place_in_an_expression_is_shown() {
     let text = parameter("a", "token", r#"["Patient"]"#, "Patient.name.matches('x')");
     let problems = search_parameters(text.as_bytes(), &Registry::r4()).expect_err("refused");
     let problem = &problems.0[0];
-    assert_eq!(problem.text, "Patient.name.matches('x')");
+    assert_eq!(&*problem.text, "Patient.name.matches('x')");
     assert!(problem.text[problem.span.clone()].contains("matches"), "{problem}");
 }
 
