@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use arbitrary::{Arbitrary, Unstructured};
-use fhirehose_core::error::BadLine;
 use fhirehose_core::export::Export;
 use fhirehose_core::partition::Limits;
 use fhirehose_core::plan::Plan;
