@@ -71,7 +71,10 @@ impl ReferenceSearch {
             return false;
         };
         let (Some(wanted), Some(stored)) = (&self.local, local(stored_text, targets.base)) else {
-            return stored_text == self.text;
+            // A version of a resource on another server is that resource, unless a version was asked for.
+            let unversioned = stored_text.split("/_history/").next();
+            let absolute = self.text.contains("://");
+            return stored_text == self.text || absolute && unversioned == Some(self.text.as_str());
         };
         let stored_type = stored
             .type_name
