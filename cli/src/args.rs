@@ -203,7 +203,7 @@ pub(crate) struct ExportArgs {
     #[arg(long, value_name = "N", help_heading = "Run")]
     pub(crate) threads: Option<NonZeroUsize>,
 
-    /// Most memory to plan for; fewer threads are used if need be
+    /// Most memory to plan for: fewer threads are used if need be; --max-line counts three times a thread
     #[arg(long, value_name = "SIZE", value_parser = size::parse, help_heading = "Run")]
     pub(crate) memory: Option<u64>,
 

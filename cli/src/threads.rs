@@ -6,8 +6,11 @@ use crate::size::binary;
 
 /// Search tables, code, and a buffer for each open file.
 const BASE: u64 = 32 << 20;
-/// Two blocks being read and sieved, and two being compressed.
+/// Blocks being read and sieved, and blocks being compressed.
 const PER_THREAD: u64 = 8 << 20;
+/// Lines of the greatest length that a thread may hold: one read, in a buffer that grew by doubling, and one that waits
+/// for its turn. Measured with nothing but such lines.
+const LINES_PER_THREAD: u64 = 3;
 
 /// As many as asked for, or as there are processors; fewer if memory is short and none were asked for.
 ///
@@ -18,9 +21,8 @@ pub(crate) fn decide(asked: Option<NonZeroUsize>, memory: Option<u64>, max_line:
     let wanted = wanted.map_or(1, NonZeroUsize::get);
     let Some(memory) = memory else { return Ok(wanted) };
     let least = if asked.is_some() { wanted } else { 1 };
-    // A line is read into a buffer that grows to twice its length at most.
-    let fixed = BASE + 2 * max_line as u64;
-    let needed = fixed.saturating_add(PER_THREAD.saturating_mul(least as u64));
+    let each = PER_THREAD + LINES_PER_THREAD.saturating_mul(max_line as u64);
+    let needed = BASE.saturating_add(each.saturating_mul(least as u64));
     if memory < needed {
         let threads = if least == 1 {
             "a thread".to_owned()
@@ -34,7 +36,7 @@ pub(crate) fn decide(asked: Option<NonZeroUsize>, memory: Option<u64>, max_line:
             if least > 1 { " or --threads" } else { "" }
         ));
     }
-    let most = (memory - fixed) / PER_THREAD;
+    let most = (memory - BASE) / each;
     Ok(usize::try_from(most).unwrap_or(usize::MAX).min(wanted))
 }
 
@@ -49,18 +51,18 @@ mod tests {
     fn what_is_asked_for_is_given_or_refused() {
         let seven = NonZeroUsize::new(7);
         assert_eq!(decide(seven, None, LINE), Ok(7));
-        assert_eq!(decide(seven, Some((32 + 2 + 7 * 8) << 20), LINE), Ok(7));
-        let refused = decide(seven, Some((32 + 2 + 6 * 8) << 20), LINE).expect_err("too little");
+        assert_eq!(decide(seven, Some((32 + 7 * 11) << 20), LINE), Ok(7));
+        let refused = decide(seven, Some((32 + 6 * 11) << 20), LINE).expect_err("too little");
         assert_eq!(
             refused,
-            "--memory: 7 threads and lines of 1 MiB need 90 MiB; allow that, or lower --max-line or --threads"
+            "--memory: 7 threads and lines of 1 MiB need 109 MiB; allow that, or lower --max-line or --threads"
         );
     }
 
     #[test]
     fn little_memory_means_few_threads() {
-        assert_eq!(decide(None, Some((32 + 2 + 8 + 7) << 20), LINE), Ok(1));
-        assert!(decide(None, Some((32 + 2 + 7) << 20), LINE).is_err());
+        assert_eq!(decide(None, Some((32 + 11 + 10) << 20), LINE), Ok(1));
+        assert!(decide(None, Some((32 + 10) << 20), LINE).is_err());
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
 
 use fhirehose_core::manifest::{Generation, kick_off_url};
 use fhirehose_core::partition::Limits;
@@ -29,6 +30,9 @@ use crate::threads;
 /// What a thread reads at once. Larger blocks do not fit into a core's cache, smaller ones cost more turns.
 const CHUNK: usize = 256 << 10;
 
+/// How long a job that is asked to stop may take before the process ends without it.
+const GRACE: Duration = Duration::from_millis(500);
+
 /// Exports.
 pub(super) fn run(args: &ExportArgs) -> Exit {
     let now = request::now();
@@ -39,14 +43,15 @@ pub(super) fn run(args: &ExportArgs) -> Exit {
     let cancel = Cancel::default();
     let progress = Arc::new(Progress::default());
     let display = is_shown(&job).then(|| Display::start(progress.clone(), total(&job.inputs)));
-    let handled = end_at_signals(cancel.clone(), display.as_ref());
-    if let Err(error) = handled {
+    let (running, ended) = mpsc::channel();
+    if let Err(error) = end_at_signals(cancel.clone(), ended, display.as_ref()) {
         messages::error(format_args!("cannot listen to signals: {error}"));
         return Exit::Io;
     }
     let begun = Instant::now();
     let result = fhirehose_native::run(&job, &progress, &cancel);
     let took = begun.elapsed();
+    drop(running);
     drop(display);
     match result {
         Ok(report) => {
@@ -197,11 +202,15 @@ fn total(inputs: &[InputPlace]) -> Option<u64> {
     inputs.iter().map(size).sum()
 }
 
-/// Ends the process when somebody asks for it, and leaves nothing unfinished. A job that is complete stands.
-fn end_at_signals(cancel: Cancel, display: Option<&Display>) -> std::io::Result<()> {
+/// Stops the job when somebody asks for it. A job that is complete stands.
+///
+/// The job is given a moment to end by itself, because no file is then made while others are removed. One that waits for
+/// an input that never comes cannot: then the process ends here. `ended` is closed when the job has ended.
+fn end_at_signals(cancel: Cancel, ended: Receiver<()>, display: Option<&Display>) -> std::io::Result<()> {
     let bar = display.map(Display::bar);
     signals::on_stop(move || {
-        if cancel.abort() {
+        cancel.stop();
+        if ended.recv_timeout(GRACE) == Err(RecvTimeoutError::Timeout) && cancel.abort() {
             if let Some(bar) = &bar {
                 bar.finish_and_clear();
             }
