@@ -1,15 +1,15 @@
 //! After a failure nothing is left: no half file under a final name, no manifest, no hidden folder.
 
-mod common;
+mod jobs;
 
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use common::{export, folder_bytes, job, synthetic};
 use fhirehose_core::request::{OnBad, Request};
 use fhirehose_native::cancel::Cancel;
 use fhirehose_native::job::{JobError, Output, Progress};
+use jobs::{export, folder_bytes, job, synthetic};
 
 fn input(folder: &Path) -> PathBuf {
     let path = folder.join("in.ndjson");

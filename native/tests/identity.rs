@@ -1,17 +1,17 @@
 //! The same output bytes for every number of threads, chunk size and input codec (DESIGN 1, 4).
 
-mod common;
+mod jobs;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use common::{export, folder_bytes, job, synthetic};
 use fhirehose_core::partition::Limits;
 use fhirehose_core::request::Request;
 use fhirehose_native::codec_out::Compression;
 use fhirehose_native::job::Job;
+use jobs::{export, folder_bytes, job, synthetic};
 
 fn request() -> Request {
     Request {

@@ -29,6 +29,7 @@ const CANONICAL: Member = Literal(
 const REASON: Member =
     Literal(r#","reasonReference":[{"reference":"DiagnosticReport/elsewhere","type":"DiagnosticReport"}]"#);
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn members(kind: Kind) -> &'static [Member] {
     match kind {
         Kind::AllergyIntolerance => &[IDENTIFIER],
