@@ -46,7 +46,7 @@ fn there_are_many_cases_and_no_name_stands_twice() {
     for (file, _) in &cases {
         *by_file.entry(file).or_default() += 1;
     }
-    println!("{} cases: {by_file:?}", cases.len());
+    eprintln!("{} cases: {by_file:?}", cases.len());
     assert!(cases.len() >= 220, "{} cases", cases.len());
     let names: BTreeSet<_> = cases.iter().map(|(file, case)| (file, &case.name)).collect();
     assert_eq!(names.len(), cases.len());

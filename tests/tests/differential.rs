@@ -30,7 +30,7 @@ fn all_judges(list: &RequestList) -> Vec<Judges> {
 }
 
 fn assert_same(name: &str, found: &Compared) {
-    println!(
+    eprintln!(
         "{name}: {} runs, {} verdicts, {} kept, {} runs tell lines apart, {} differences",
         found.runs,
         found.verdicts,
@@ -81,7 +81,7 @@ fn compare_files(judges: &[Judges], files: Vec<PathBuf>) -> Compared {
 #[test]
 fn same_lines_of_the_sample_data() {
     let Some(folder) = data::folder() else {
-        println!("skipped: FHIREHOSE_DATA is not set");
+        eprintln!("skipped: FHIREHOSE_DATA is not set");
         return;
     };
     let judges = all_judges(&RequestList::base().expect("the list reads"));

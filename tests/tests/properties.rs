@@ -298,6 +298,18 @@ fn counts_add_up() {
 }
 
 #[test]
+fn a_line_of_fifty_megabytes_is_kept_whole() {
+    let data = "QUJD".repeat(50 << 18);
+    let long = format!(r#"{{"resourceType":"Binary","id":"1","data":"{data}"}}"#);
+    let input = format!(
+        "{{\"resourceType\":\"Patient\",\"id\":\"1\"}}\n{long}\n{{\"resourceType\":\"Patient\",\"id\":\"2\"}}\n"
+    );
+    let answer = run(&plan(&Request::default()), input.as_bytes(), 1 << 20);
+    assert_eq!(answer.report.kept(), 3);
+    assert!(answer.files["Binary.000.ndjson"] == format!("{long}\n").into_bytes());
+}
+
+#[test]
 fn random_bytes_never_panic() {
     let mut random = Random::new(7);
     let valid = mixed(1, 9, true);

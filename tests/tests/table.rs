@@ -92,7 +92,7 @@ fn check(registry: &Registry, example: &Example) -> Result<(), String> {
 fn assert_covered(name: &str, registry: &Registry, least: usize) {
     let walked = walk(registry);
     let refused: usize = walked.refused.values().sum();
-    println!(
+    eprintln!(
         "{name}: {} rows, {} covered, {refused} refused: {:?}",
         walked.rows, walked.covered, walked.refused
     );
