@@ -297,7 +297,7 @@ impl<'a> Line<'a> {
         if let Some(text) = value.get("reference").and_then(Json::text) {
             let text = text.decode();
             if let Some(id) = text.strip_prefix('#') {
-                return self.contained_is(id, wanted).map_or(Err(MustWait), Ok);
+                return self.contained_is(id, wanted).ok_or(MustWait);
             }
             if let Some(type_name) = reference::type_in_text(&text, |name| self.registry.is_type(name)) {
                 return Ok(type_name == wanted);

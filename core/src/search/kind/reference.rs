@@ -234,7 +234,7 @@ fn without_version(url: &str) -> &str {
 }
 
 /// The type that a reference's text names: `Patient` of `Patient/1` and of `http://x/fhir/Patient/1/_history/2`.
-pub fn type_in_text<'a>(reference: &'a str, is_type: impl Fn(&str) -> bool) -> Option<&'a str> {
+pub fn type_in_text(reference: &str, is_type: impl Fn(&str) -> bool) -> Option<&str> {
     let path = without_version(reference);
     let (before, id) = path.rsplit_once('/')?;
     let type_name = before.rsplit('/').next()?;

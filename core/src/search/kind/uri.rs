@@ -27,7 +27,8 @@ pub struct UriMatcher {
 impl UriMatcher {
     /// Takes an unescaped text.
     pub fn new(text: &str, mode: Mode, ignores_fragment: bool) -> Result<UriMatcher, ValueError> {
-        if mode != Mode::Exact && text.starts_with("urn:") {
+        let is_urn = text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("urn:"));
+        if mode != Mode::Exact && is_urn {
             return Err(ValueError::whole(
                 text,
                 "`:below` and `:above` work on URLs; a URN has no hierarchy",
