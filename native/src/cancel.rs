@@ -21,6 +21,8 @@ struct Inner {
 pub(crate) struct Work {
     /// Folder of unfinished files.
     pub(crate) partial: Option<PathBuf>,
+    /// The output folder, if the job made it.
+    pub(crate) made: Option<PathBuf>,
     /// The files stand under their final names: there is nothing to stop any more.
     pub(crate) committed: bool,
 }
@@ -47,6 +49,9 @@ impl Cancel {
         if let Some(partial) = work.partial.take() {
             // The process ends; what cannot be removed is removed by the next export into the folder.
             let _ = std::fs::remove_dir_all(partial);
+        }
+        if let Some(made) = work.made.take() {
+            let _ = std::fs::remove_dir(made);
         }
         true
     }

@@ -124,6 +124,8 @@ impl FolderSink {
         queue: Arc<Queue>,
         cancel: &Cancel,
     ) -> Result<FolderSink, OutputError> {
+        // Held until an abort knows what to remove.
+        let mut work = cancel.work();
         let made_folder = !folder.exists();
         fs::create_dir_all(folder).map_err(OutputError::at("make", folder))?;
         let partial = folder.join(PARTIAL);
@@ -153,7 +155,8 @@ impl FolderSink {
                 "the folder is not empty; `--force` replaces an export in it",
             ));
         }
-        cancel.work().partial = Some(partial);
+        work.partial = Some(partial);
+        work.made = made_folder.then(|| folder.to_owned());
         Ok(sink)
     }
 
@@ -197,6 +200,7 @@ impl FolderSink {
         self.rename(&unfinished, &final_manifest)?;
         work.committed = true;
         work.partial = None;
+        work.made = None;
         self.committed = true;
         Ok(())
     }
@@ -238,6 +242,12 @@ impl Sink for FolderSink {
     fn create(&mut self, name: &FileName) -> Result<OutputFile, Error> {
         let name = format!("{name}{}", self.compression.extension());
         let temporary = self.partial.join(name.replace('/', "-"));
+        // An abort removes what there is: nothing may be made while it does, or after.
+        let _work = self.cancel.work();
+        if self.cancel.is_stopped() {
+            let interrupted = io::Error::from(io::ErrorKind::Interrupted);
+            return Err(to_core(OutputError::new("make", &name, &interrupted)));
+        }
         let file = File::create(&temporary)
             .map_err(OutputError::at("make", &temporary))
             .map_err(to_core)?;

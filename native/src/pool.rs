@@ -242,7 +242,9 @@ fn from_core(error: Error) -> JobError {
 }
 
 pub(crate) fn from_output(error: OutputError) -> JobError {
-    if error.kind() == std::io::ErrorKind::BrokenPipe {
+    if error.kind() == std::io::ErrorKind::Interrupted {
+        JobError::Interrupted
+    } else if error.kind() == std::io::ErrorKind::BrokenPipe {
         JobError::ClosedPipe
     } else {
         JobError::Output(error)

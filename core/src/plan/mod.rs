@@ -85,17 +85,15 @@ impl Plan {
         let elements = elements::read(request, registry, &mut problems);
         let mut types = Vec::with_capacity(registry.types().len());
         for type_name in registry.types() {
-            if wanted.as_ref().is_some_and(|wanted| !wanted.contains(type_name)) {
-                types.push(None);
-                continue;
-            }
             let own: Vec<&Parsed> = filters
                 .iter()
                 .filter(|parsed| parsed.query.type_name == *type_name)
                 .collect();
             let mut type_plan = type_plan(type_name, &own, window, now, request, registry, &mut problems);
             type_plan.elements = elements.iter().find(|entry| entry.type_name == *type_name).cloned();
-            types.push(Some(type_plan));
+            // Compiled also where it is not exported, so that every problem of its filters is told.
+            let is_wanted = wanted.as_ref().is_none_or(|wanted| wanted.contains(type_name));
+            types.push(is_wanted.then_some(type_plan));
         }
         if !problems.is_empty() {
             return Err(Problems(problems));
@@ -201,10 +199,10 @@ fn parse_filters(
                     message: error.message,
                     help: None,
                 })),
-                Ok(query) => match check_type(&query, &text, registry, wanted) {
-                    Some(problem) => problems.push(problem),
-                    None => parsed.push(Parsed { query, text }),
-                },
+                Ok(query) => {
+                    problems.extend(check_type(&query, &text, registry, wanted));
+                    parsed.push(Parsed { query, text });
+                }
             }
         }
     }
