@@ -102,6 +102,8 @@ def run_task(task: Task, options: argparse.Namespace, setting: Setting) -> dict:
             runs[tool.name].append(run)
             if tool.name not in checks and not tool.floor and run["ok"]:
                 checks[tool.name] = check(tool)
+    # More than the threads given: others were at work on the machine, and only ratios can be read.
+    load = os.getloadavg()[0]
     agree = agreement(chosen, checks, runs)
     table(chosen, runs, checks, size)
     return {
@@ -109,6 +111,7 @@ def run_task(task: Task, options: argparse.Namespace, setting: Setting) -> dict:
         "title": task.title,
         "bytes": size,
         "agree": agree,
+        "load_average": load,
         "tools": {tool.name: {"check": checks.get(tool.name), "runs": runs[tool.name]} for tool in chosen},
     }
 
