@@ -65,8 +65,8 @@ impl TokenSearch {
         };
         let code_fits = match &self.code {
             Some(wanted) => code == Some(wanted.as_str()),
-            // `system|` asks for any code of the system: there must be one.
-            None => code.is_some(),
+            // `system|` asks for the system alone.
+            None => true,
         };
         system_fits && code_fits
     }
@@ -75,7 +75,7 @@ impl TokenSearch {
     fn matches_identifier(&self, system: Option<&str>, value: Option<&str>) -> bool {
         let value_fits = match &self.code {
             Some(wanted) => value == Some(wanted.as_str()),
-            None => value.is_some(),
+            None => true,
         };
         let system_fits = match self.system.as_deref() {
             None => true,

@@ -205,7 +205,7 @@ impl TokenMatcher {
                     .code
                     .as_deref()
                     .is_none_or(|code| value.is_some_and(|value| value.is(code)));
-                same && value.is_some() && wanted.has_system(member("system"))
+                same && wanted.has_system(member("system"))
             }
             TokenMatcher::Text(text) => json
                 .get("type")
@@ -273,11 +273,9 @@ impl TokenMatcher {
 
 impl Code {
     fn matches(&self, system: Option<Text<'_>>, code: Option<Text<'_>>) -> bool {
-        let Some(code) = code else {
-            // `system|` asks for any code of the system, so there must be one.
-            return false;
-        };
-        self.has_system(system) && self.says(code, self.system != System::Any)
+        // `system|` asks for the system alone: the standard compares nothing else.
+        let says = |code| self.says(code, self.system != System::Any);
+        self.has_system(system) && code.map_or(self.code.is_none(), says)
     }
 
     fn has_system(&self, system: Option<Text<'_>>) -> bool {
@@ -354,7 +352,7 @@ mod tests {
             ("http://a|x1", false),
             ("http://b|X1", false),
             ("http://a|", true),
-            ("http://b|", false),
+            ("http://b|", true),
             ("|y", true),
             ("|Y", false),
             ("|X1", false),
@@ -419,7 +417,7 @@ mod tests {
         assert!(matches("Ab1", Leaf::Identifier, stored));
         assert!(!matches("ab1", Leaf::Identifier, stored));
         assert!(matches("http://mrn|", Leaf::Identifier, stored));
-        assert!(!matches("http://mrn|", Leaf::Identifier, r#"{"system":"http://mrn"}"#));
+        assert!(matches("http://mrn|", Leaf::Identifier, r#"{"system":"http://mrn"}"#));
         assert!(matches("ab1", Leaf::ContactPoint, stored));
         assert!(!matches("|ab1", Leaf::ContactPoint, stored));
         assert!(matches("TRUE_x", Leaf::Text, "\"true_X\""));
