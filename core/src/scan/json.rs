@@ -5,9 +5,17 @@
 use super::simd::special;
 use super::text::Text;
 
-/// One JSON value as raw bytes, without blanks around it.
-#[derive(Clone, Copy, Debug)]
+/// One JSON value: bytes that begin with it. Where it ends is found only when somebody asks, so that a value which is
+/// entered is not scanned twice.
+#[derive(Clone, Copy)]
 pub struct Json<'a>(&'a [u8]);
+
+impl std::fmt::Debug for Json<'_> {
+    /// Says nothing of the contents.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Json({:?})", self.kind())
+    }
+}
 
 /// What kind of value it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,14 +35,15 @@ pub enum Kind {
 }
 
 impl<'a> Json<'a> {
-    /// Wraps the bytes of one value.
+    /// Wraps bytes that begin with a value.
     pub fn new(bytes: &'a [u8]) -> Self {
         Json(bytes)
     }
 
-    /// The bytes.
+    /// The bytes of the value alone.
     pub fn raw(self) -> &'a [u8] {
-        self.0
+        let end = end_of_value(self.0, 0);
+        &self.0[..end]
     }
 
     /// The kind, by the first byte.
@@ -51,7 +60,11 @@ impl<'a> Json<'a> {
 
     /// The text of a string.
     pub fn text(self) -> Option<Text<'a>> {
-        let inner = self.0.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+        if self.kind() != Kind::String {
+            return None;
+        }
+        let end = end_of_string(self.0, 1);
+        let inner = self.0[..end].strip_suffix(b"\"")?.get(1..)?;
         Some(Text::new(inner))
     }
 
@@ -59,8 +72,9 @@ impl<'a> Json<'a> {
     pub fn members(self) -> Members<'a> {
         let is_object = self.kind() == Kind::Object;
         Members {
-            bytes: self.0,
-            at: if is_object { 1 } else { self.0.len() },
+            bytes: if is_object { self.0 } else { b"" },
+            at: 1,
+            inside: false,
         }
     }
 
@@ -71,9 +85,12 @@ impl<'a> Json<'a> {
 
     /// The items of an array, or the value itself as its only item: FHIR JSON paths do not tell one from many.
     pub fn each(self) -> Items<'a> {
-        match self.kind() {
-            Kind::Array => Items { bytes: self.0, at: 1 },
-            _ => Items { bytes: self.0, at: 0 },
+        let single = self.kind() != Kind::Array;
+        Items {
+            bytes: self.0,
+            at: usize::from(!single),
+            inside: false,
+            single,
         }
     }
 
@@ -93,47 +110,63 @@ impl<'a> Json<'a> {
 }
 
 /// Iterator over the members of an object.
-#[derive(Debug)]
+#[derive(Clone)]
 pub struct Members<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// `at` is the start of the value given last, which is stepped over only if more is asked for.
+    inside: bool,
 }
 
 impl<'a> Iterator for Members<'a> {
     type Item = (Text<'a>, Json<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
+        if std::mem::take(&mut self.inside) {
+            self.at = end_of_value(self.bytes, self.at);
+        }
         let start = separators(self.bytes, self.at);
         if self.bytes.get(start) != Some(&b'"') {
-            self.at = self.bytes.len();
+            self.bytes = b"";
             return None;
         }
         let end = end_of_string(self.bytes, start + 1);
-        let value = separators(self.bytes, end);
-        self.at = end_of_value(self.bytes, value);
+        self.at = separators(self.bytes, end);
+        self.inside = true;
         let key = self.bytes.get(start + 1..end - 1)?;
-        Some((Text::new(key), Json(self.bytes.get(value..self.at)?)))
+        Some((Text::new(key), Json(self.bytes.get(self.at..)?)))
     }
 }
 
 /// Iterator over the items of an array.
-#[derive(Debug)]
+#[derive(Clone)]
 pub struct Items<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// As in [`Members`].
+    inside: bool,
+    /// There is no array: the value is its only item.
+    single: bool,
 }
 
 impl<'a> Iterator for Items<'a> {
     type Item = Json<'a>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let start = separators(self.bytes, self.at);
-        if matches!(self.bytes.get(start), None | Some(b']' | b'}')) {
-            self.at = self.bytes.len();
+        if std::mem::take(&mut self.inside) {
+            if self.single {
+                self.bytes = b"";
+                return None;
+            }
+            self.at = end_of_value(self.bytes, self.at);
+        }
+        self.at = separators(self.bytes, self.at);
+        if matches!(self.bytes.get(self.at), None | Some(b']' | b'}')) {
+            self.bytes = b"";
             return None;
         }
-        self.at = end_of_value(self.bytes, start);
-        Some(Json(self.bytes.get(start..self.at)?))
+        self.inside = true;
+        Some(Json(self.bytes.get(self.at..)?))
     }
 }
 
