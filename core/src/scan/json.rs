@@ -63,9 +63,9 @@ impl<'a> Json<'a> {
         if self.kind() != Kind::String {
             return None;
         }
-        let end = end_of_string(self.0, 1);
+        let (end, escaped) = end_of_string(self.0, 1);
         let inner = self.0[..end].strip_suffix(b"\"")?.get(1..)?;
-        Some(Text::new(inner))
+        Some(Text::known(inner, escaped))
     }
 
     /// The members of an object; nothing for other values.
@@ -130,11 +130,11 @@ impl<'a> Iterator for Members<'a> {
             self.bytes = b"";
             return None;
         }
-        let end = end_of_string(self.bytes, start + 1);
+        let (end, escaped) = end_of_string(self.bytes, start + 1);
         self.at = separators(self.bytes, end);
         self.inside = true;
         let key = self.bytes.get(start + 1..end - 1)?;
-        Some((Text::new(key), Json(self.bytes.get(self.at..)?)))
+        Some((Text::known(key, escaped), Json(self.bytes.get(self.at..)?)))
     }
 }
 
@@ -179,16 +179,20 @@ fn separators(bytes: &[u8], from: usize) -> usize {
     at
 }
 
-/// One past the closing quote; `from` is one past the opening one.
-fn end_of_string(bytes: &[u8], from: usize) -> usize {
+/// One past the closing quote, and whether there is an escape before it; `from` is one past the opening quote.
+fn end_of_string(bytes: &[u8], from: usize) -> (usize, bool) {
     let mut at = from;
+    let mut escaped = false;
     loop {
         at = special(bytes, at);
         match bytes.get(at) {
-            Some(b'"') => return at + 1,
-            Some(b'\\') => at += 2,
+            Some(b'"') => return (at + 1, escaped),
+            Some(b'\\') => {
+                escaped = true;
+                at += 2;
+            }
             Some(_) => at += 1,
-            None => return bytes.len(),
+            None => return (bytes.len(), escaped),
         }
     }
 }
@@ -199,7 +203,7 @@ fn end_of_value(bytes: &[u8], from: usize) -> usize {
     while let Some(&byte) = bytes.get(at) {
         match byte {
             b'"' => {
-                at = end_of_string(bytes, at + 1);
+                at = end_of_string(bytes, at + 1).0;
                 if depth == 0 {
                     return at;
                 }

@@ -6,6 +6,8 @@ use std::borrow::Cow;
 #[derive(Clone, Copy)]
 pub struct Text<'a> {
     raw: &'a [u8],
+    /// There is a backslash in `raw`.
+    escaped: bool,
 }
 
 impl std::fmt::Debug for Text<'_> {
@@ -18,7 +20,20 @@ impl std::fmt::Debug for Text<'_> {
 impl<'a> Text<'a> {
     /// Wraps the bytes between two quotes.
     pub fn new(raw: &'a [u8]) -> Self {
-        Text { raw }
+        Text {
+            raw,
+            escaped: memchr::memchr(b'\\', raw).is_some(),
+        }
+    }
+
+    /// The same where it is known already whether there is a backslash.
+    pub(super) fn known(raw: &'a [u8], escaped: bool) -> Self {
+        Text { raw, escaped }
+    }
+
+    /// Whether the raw bytes hold an escape.
+    pub fn is_escaped(self) -> bool {
+        self.escaped
     }
 
     /// The raw bytes, escapes in place.
@@ -28,16 +43,16 @@ impl<'a> Text<'a> {
 
     /// Whether the text says exactly this.
     pub fn is(self, wanted: &str) -> bool {
-        if self.raw == wanted.as_bytes() {
-            return !wanted.contains('\\') || memchr::memchr(b'\\', self.raw).is_none();
+        if self.escaped {
+            self.decode() == wanted
+        } else {
+            self.raw == wanted.as_bytes()
         }
-        // An escape makes the raw form longer, never shorter, so most comparisons end here.
-        self.raw.len() > wanted.len() && memchr::memchr(b'\\', self.raw).is_some() && self.decode() == wanted
     }
 
     /// The text itself: borrowed where nothing is escaped. Bytes that are no UTF-8 and lone surrogates become U+FFFD.
     pub fn decode(self) -> Cow<'a, str> {
-        if memchr::memchr(b'\\', self.raw).is_none() {
+        if !self.escaped {
             return String::from_utf8_lossy(self.raw);
         }
         let mut out = Vec::with_capacity(self.raw.len());

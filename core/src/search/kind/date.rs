@@ -98,7 +98,7 @@ fn stored_date(json: Json<'_>) -> Option<Interval> {
     let text = json.text()?;
     match read(text.raw()) {
         Some(date) => Some(date.interval),
-        None if text.raw().contains(&b'\\') => read(text.decode().as_bytes()).map(|date| date.interval),
+        None if text.is_escaped() => read(text.decode().as_bytes()).map(|date| date.interval),
         None => None,
     }
 }

@@ -83,7 +83,7 @@ impl StringMatcher {
             return text.is(&self.text);
         }
         let raw = text.raw();
-        if self.mode == Mode::Start && !family && raw.is_ascii() && !raw.contains(&b'\\') {
+        if self.mode == Mode::Start && !family && !text.is_escaped() && raw.is_ascii() {
             return starts_with_ascii(raw, &self.text);
         }
         let folded = fold(&text.decode());

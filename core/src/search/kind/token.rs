@@ -301,7 +301,7 @@ fn says(json: Json<'_>, name: &str, test: impl Fn(Text<'_>) -> bool) -> bool {
 
 fn is_in_lower_case(text: Text<'_>, lower: &str) -> bool {
     let raw = text.raw();
-    if raw.is_ascii() && !raw.contains(&b'\\') {
+    if !text.is_escaped() && raw.is_ascii() {
         return raw.eq_ignore_ascii_case(lower.as_bytes());
     }
     text.decode().to_lowercase() == lower
