@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::codec_out::{Assembler, BlockCutter, BlockEncoder, Compression, Encoded, Job};
-use crate::folder::OutputError;
+use crate::output_error::OutputError;
 
 /// Blocks waiting for a thread.
 #[derive(Debug, Default)]

@@ -3,7 +3,6 @@
 //! Everything is written into a hidden folder inside. At the end the data are synced once, the files renamed, and the
 //! manifest last; a run that fails or is killed leaves no manifest and no file under a final name.
 
-use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -17,6 +16,7 @@ use crate::cancel::Cancel;
 use crate::codec_out::{BlockEncoder, Compression};
 use crate::compress::{Compressed, Queue, Writer};
 use crate::job::JobError;
+use crate::output_error::OutputError;
 use crate::writeback::{self, Writeback};
 
 const PARTIAL: &str = ".fhirehose-partial";
@@ -27,60 +27,6 @@ pub const MANIFEST: &str = "manifest.json";
 /// Runs of at least this many bytes are written straight from the input block.
 const DIRECT: usize = 64 << 10;
 const BUFFER: usize = 256 << 10;
-
-/// A file or folder of the output that could not be made, written or renamed.
-#[derive(Clone, Debug)]
-pub struct OutputError {
-    doing: &'static str,
-    path: String,
-    kind: io::ErrorKind,
-    text: String,
-}
-
-impl OutputError {
-    pub(crate) fn new(doing: &'static str, path: impl Into<String>, error: &io::Error) -> Self {
-        OutputError {
-            doing,
-            path: path.into(),
-            kind: error.kind(),
-            text: error.to_string(),
-        }
-    }
-
-    fn at(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OutputError {
-        let path = path.display().to_string();
-        move |error| OutputError::new(doing, path, &error)
-    }
-
-    fn refused(path: &Path, text: &str) -> Self {
-        let kind = io::ErrorKind::AlreadyExists;
-        OutputError {
-            doing: "use",
-            path: path.display().to_string(),
-            kind,
-            text: text.to_owned(),
-        }
-    }
-
-    /// The kind of the system's error.
-    pub fn kind(&self) -> io::ErrorKind {
-        self.kind
-    }
-}
-
-impl fmt::Display for OutputError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot {} {}: {}", self.doing, self.path, self.text)
-    }
-}
-
-impl std::error::Error for OutputError {}
-
-impl From<OutputError> for JobError {
-    fn from(error: OutputError) -> Self {
-        JobError::Output(error)
-    }
-}
 
 /// Writes files into a folder.
 pub(crate) struct FolderSink {

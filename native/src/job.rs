@@ -9,6 +9,7 @@ use fhirehose_core::plan::Plan;
 
 use crate::codec_out::Compression;
 use crate::inputs::InputPlace;
+use crate::output_error::OutputError;
 
 /// Everything that an export over files needs besides its plan.
 #[derive(Clone, Debug)]
@@ -90,7 +91,7 @@ pub enum JobError {
         error: crate::unpack::UnpackError,
     },
     /// A file or folder of the output: which, and what went wrong.
-    Output(crate::folder::OutputError),
+    Output(OutputError),
     /// Standard output was closed by its reader: a quiet end.
     ClosedPipe,
     /// A bad line, and the request says to stop at the first; the text says where.
@@ -113,3 +114,9 @@ impl std::fmt::Display for JobError {
 }
 
 impl std::error::Error for JobError {}
+
+impl From<OutputError> for JobError {
+    fn from(error: OutputError) -> Self {
+        JobError::Output(error)
+    }
+}

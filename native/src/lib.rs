@@ -8,6 +8,7 @@ pub mod gzip;
 pub mod inflate;
 pub mod inputs;
 pub mod job;
+pub mod output_error;
 mod pool;
 mod run;
 mod source;

@@ -16,8 +16,8 @@ use fhirehose_core::sink::Sink;
 use crate::cancel::Cancel;
 use crate::codec_out::BlockEncoder;
 use crate::compress::Queue;
-use crate::folder::OutputError;
 use crate::job::{Job, JobError, Progress};
+use crate::output_error::OutputError;
 use crate::source::{Block, Source};
 
 /// A block and what came of it.

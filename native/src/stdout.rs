@@ -8,7 +8,7 @@ use fhirehose_core::sink::{FileKind, FileName, Sink, Stored};
 
 use crate::codec_out::{BlockEncoder, Compression};
 use crate::compress::{Queue, Writer};
-use crate::folder::OutputError;
+use crate::output_error::OutputError;
 
 const BUFFER: usize = 256 << 10;
 const NAME: &str = "standard output";
