@@ -1,5 +1,9 @@
 //! `_elements` on one kept line: members that are not asked for go, everything else stays byte for byte.
 
+use std::borrow::Cow;
+
+use smallvec::SmallVec;
+
 use crate::error::BadLine;
 use crate::plan::elements::Elements;
 use crate::scan::json::{Json, Kind};
@@ -9,49 +13,55 @@ const TAG: &str = r#"{"system":"http://terminology.hl7.org/CodeSystem/v3-Observa
 const TAG_SYSTEM: &str = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue";
 const TAG_CODE: &str = "SUBSETTED";
 
+/// A member of the resource.
+struct Member<'a> {
+    /// As written, escapes in place.
+    raw_name: &'a [u8],
+    name: Cow<'a, str>,
+    value: &'a [u8],
+    stays: bool,
+}
+
 /// Appends the line without what `elements` leaves out, tagged SUBSETTED. `false`: nothing is left out, the line stays
 /// as it is. The line has been checked; blanks around it are not copied.
 pub fn project(elements: &Elements, line: &[u8], out: &mut Vec<u8>) -> Result<bool, BadLine> {
-    let root = Json::new(line.trim_ascii());
-    let mut names: Vec<_> = root.members().map(|(key, _)| key.decode().into_owned()).collect();
-    let all_stay = names.iter().all(|name| elements.keeps(name));
-    let has_meta = names.iter().any(|name| name == "meta");
-    let anchor = if names.iter().any(|name| name == "id") {
-        "id"
-    } else {
-        "resourceType"
-    };
-    names.sort_unstable();
-    if names.windows(2).any(|pair| pair[0] == pair[1]) {
-        return Err(BadLine::DuplicateName);
+    let mut rest = Json::new(line.trim_ascii()).members();
+    let mut members: SmallVec<[Member<'_>; 32]> = SmallVec::new();
+    while let Some((key, value)) = rest.next_whole() {
+        let name = key.decode();
+        if members.iter().any(|member| member.name == name) {
+            return Err(BadLine::DuplicateName);
+        }
+        let stays = elements.keeps(&name);
+        members.push(Member {
+            raw_name: key.raw(),
+            name,
+            value,
+            stays,
+        });
     }
-    if all_stay {
+    if members.iter().all(|member| member.stays) {
         return Ok(false);
     }
+    let has = |name: &str| members.iter().any(|member| member.name == name);
+    let anchor = if has("id") { "id" } else { "resourceType" };
+    let has_meta = has("meta");
     out.push(b'{');
-    let mut first = true;
-    let mut comma = |out: &mut Vec<u8>| {
-        if !std::mem::take(&mut first) {
+    for (index, member) in members.iter().filter(|member| member.stays).enumerate() {
+        if index > 0 {
             out.push(b',');
         }
-    };
-    for (key, value) in root.members() {
-        let name = key.decode();
-        if !elements.keeps(&name) {
-            continue;
-        }
-        comma(out);
         out.push(b'"');
-        out.extend_from_slice(key.raw());
+        out.extend_from_slice(member.raw_name);
         out.extend_from_slice(b"\":");
-        if name == "meta" && value.kind() == Kind::Object {
+        let value = Json::new(member.value);
+        if member.name == "meta" && value.kind() == Kind::Object {
             tagged_meta(value, out);
         } else {
-            out.extend_from_slice(value.raw());
+            out.extend_from_slice(member.value);
         }
-        if !has_meta && name == anchor {
-            comma(out);
-            out.extend_from_slice(b"\"meta\":{\"tag\":[");
+        if !has_meta && member.name == anchor {
+            out.extend_from_slice(b",\"meta\":{\"tag\":[");
             out.extend_from_slice(TAG.as_bytes());
             out.extend_from_slice(b"]}");
         }

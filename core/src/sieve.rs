@@ -287,11 +287,12 @@ fn expect(block: &[u8], from: usize, wanted: &[u8]) -> Option<usize> {
     block[at..].starts_with(wanted).then_some(at + wanted.len())
 }
 
-struct Undecided;
+/// Stops as soon as the type has been read: whether the rest is right is seen in the walk for that type.
+struct UntilType;
 
-impl Watch for Undecided {
+impl Watch for UntilType {
     fn root_closed(&mut self, _: usize, _: &[u8], _: &[Capture]) -> Flow {
-        Flow::Continue
+        Flow::Enough
     }
 }
 
@@ -304,7 +305,7 @@ fn type_by_walk(registry: &Registry, block: &[u8], start: usize, scratch: &mut S
     if block.get(first).is_none_or(|&byte| byte == b'\n') {
         return Err(Line::Blank { end: first });
     }
-    let walked = walk::line(block, start, &scratch.type_trie, &mut scratch.walk, &mut Undecided);
+    let walked = walk::line(block, start, &scratch.type_trie, &mut scratch.walk, &mut UntilType);
     let end = match walked {
         Ok(Walked::Whole(end)) => end,
         Ok(Walked::Stopped(at, _)) => newline(block, at),

@@ -118,6 +118,17 @@ pub struct Members<'a> {
     inside: bool,
 }
 
+impl<'a> Members<'a> {
+    /// The next member with the bytes of its value alone, which are scanned once here and not again.
+    pub fn next_whole(&mut self) -> Option<(Text<'a>, &'a [u8])> {
+        let (key, _) = self.next()?;
+        let start = self.at;
+        self.at = end_of_value(self.bytes, start);
+        self.inside = false;
+        Some((key, self.bytes.get(start..self.at)?))
+    }
+}
+
 impl<'a> Iterator for Members<'a> {
     type Item = (Text<'a>, Json<'a>);
 
