@@ -123,7 +123,8 @@ fn codecs_of_the_input_do_not_change_a_byte() {
     // Two members, cut inside a line.
     let members = |bytes: &[u8]| [gzip(&bytes[..bytes.len() / 2]), gzip(&bytes[bytes.len() / 2..])].concat();
     let zstd = |bytes: &[u8]| zstd::encode_all(bytes, 1).expect("zstd");
-    let encoders: [&dyn Fn(&[u8]) -> Vec<u8>; 3] = [&gzip, &members, &zstd];
+    type Encoder<'e> = &'e dyn Fn(&[u8]) -> Vec<u8>;
+    let encoders: [Encoder<'_>; 3] = [&gzip, &members, &zstd];
     for encode in encoders {
         for (path, bytes) in paths.iter().zip(&plain) {
             fs::write(path, encode(bytes)).expect("write");
