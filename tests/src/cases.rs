@@ -182,12 +182,15 @@ impl Case {
         }
     }
 
-    fn transaction_time(&self) -> Option<String> {
+    /// The instant of the snapshot, if the case has one.
+    #[must_use]
+    pub fn transaction_time(&self) -> Option<String> {
         let own = self.transaction_time.as_deref().unwrap_or(TRANSACTION_TIME);
         (!own.is_empty()).then(|| own.to_owned())
     }
 
-    fn members(&self) -> impl Iterator<Item = (String, Vec<(String, String)>)> {
+    /// Value sets by URL, their members as pairs of system and code.
+    pub fn members(&self) -> impl Iterator<Item = (String, Vec<(String, String)>)> {
         let pair = |member: &String| {
             let (system, code) = member.rsplit_once('|').unwrap_or(("", member));
             (system.to_owned(), code.to_owned())
@@ -238,9 +241,17 @@ impl Case {
     ///
     /// How the answer differs from what is expected.
     pub fn check(&self, door: Door, chunk: usize) -> Result<(), String> {
-        let answer = door(&self.question()?, chunk);
-        match (&self.problems, &self.stops, answer) {
-            (Some(expected), _, Err(Refusal::Plan(told))) => same_problems(expected, &told),
+        self.judge(&door(&self.question()?, chunk))
+    }
+
+    /// Holds what came out of a door against what is expected.
+    ///
+    /// # Errors
+    ///
+    /// How they differ.
+    pub fn judge(&self, outcome: &Result<Answer, Refusal>) -> Result<(), String> {
+        match (&self.problems, &self.stops, outcome) {
+            (Some(expected), _, Err(Refusal::Plan(told))) => same_problems(expected, told),
             (None, Some(part), Err(Refusal::Stopped(error))) => {
                 let text = error.to_string();
                 if text.contains(part) {
@@ -249,9 +260,10 @@ impl Case {
                     Err(format!("stopped with: {text}"))
                 }
             }
-            (None, None, Ok(answer)) => self.check_answer(&answer),
+            (None, None, Ok(answer)) => self.check_answer(answer),
             (_, _, Err(Refusal::Plan(told))) => Err(format!("refused: {told:?}")),
             (_, _, Err(Refusal::Stopped(error))) => Err(format!("stopped: {error}")),
+            (_, _, Err(Refusal::Broken(text))) => Err(format!("the door is broken: {text}")),
             (_, _, Ok(_)) => Err("accepted".to_owned()),
         }
     }

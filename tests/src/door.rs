@@ -1,5 +1,12 @@
 //! Doors: the ways into the engine. One function each, all with the same question and the same answer.
 
+mod native;
+mod stream;
+pub mod written;
+
+pub use native::native;
+pub use stream::stream;
+
 use fhirehose_core::error::{BadLine, Error};
 use fhirehose_core::export::Export;
 use fhirehose_core::partition::Limits;
@@ -39,6 +46,8 @@ pub enum Refusal {
     Plan(Vec<Told>),
     /// The export ended early.
     Stopped(Error),
+    /// The door broke a rule of its own, or could not be gone through: what happened.
+    Broken(String),
 }
 
 /// One problem of a request.

@@ -10,3 +10,4 @@ pub mod mutation;
 pub mod oracle;
 pub mod random;
 pub mod requests;
+pub mod side_by_side;
