@@ -138,6 +138,8 @@ impl Open {
             }
         }
         if read == 0 {
+            // What was left over lies in the buffer by now; it goes back, to come out as the last line.
+            self.framer.cut(&block.buffer[..fresh], fresh);
             let len = self.framer.finish(&mut block.buffer);
             block.lines = 0..len;
             return Ok(true);

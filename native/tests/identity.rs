@@ -7,8 +7,12 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use fhirehose_core::export::Export;
 use fhirehose_core::partition::Limits;
+use fhirehose_core::plan::Plan;
 use fhirehose_core::request::Request;
+use fhirehose_core::search::table::Registry;
+use fhirehose_core::sink::MemorySink;
 use fhirehose_native::codec_out::Compression;
 use fhirehose_native::job::Job;
 use jobs::{export, folder_bytes, job, synthetic};
@@ -54,6 +58,23 @@ fn run(paths: &[PathBuf], change: impl FnOnce(&mut Job)) -> BTreeMap<String, Vec
     change(&mut job);
     export(&job).expect("export");
     folder_bytes(out.path())
+}
+
+/// What native threads write is what the push engine of the core writes.
+#[test]
+fn the_output_is_that_of_the_core() {
+    let folder = tempfile::tempdir().expect("folder");
+    let paths = inputs(folder.path());
+    let plan = Plan::compile(&request(), &Registry::r4()).expect("valid request");
+    let mut export = Export::new(plan, MemorySink::default());
+    for path in &paths {
+        export.begin_input(&path.display().to_string()).expect("memory");
+        export.push(&fs::read(path).expect("read")).expect("memory");
+    }
+    let (_, sink) = export.finish().expect("memory");
+    let mut got = run(&paths, |_| {});
+    assert!(got.remove("manifest.json").is_some());
+    assert!(got == sink.files.into_iter().collect());
 }
 
 #[test]
