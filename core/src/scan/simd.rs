@@ -8,11 +8,11 @@
 /// dispatch at run time, which would stop this function from being inlined into the walk.
 #[inline(always)]
 pub fn special(bytes: &[u8], from: usize) -> usize {
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    #[cfg(target_arch = "x86_64")]
     {
         special_sse2(bytes, from)
     }
-    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    #[cfg(not(target_arch = "x86_64"))]
     {
         special_words(bytes, from)
     }
