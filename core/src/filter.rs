@@ -1,5 +1,6 @@
 //! Gates run on the captured values of a line.
 
+use crate::ids::IdSet;
 use crate::plan::gate::{Base, Matcher, Path, Test};
 use crate::plan::{Plan, TypePlan};
 use crate::scan::json::{Json, Kind};
@@ -144,6 +145,7 @@ impl<'a> Line<'a> {
                 // Without a known time of change a resource is included: losing an update is worse than sending it twice.
                 Ok(stamp.is_none_or(|stamp| window.holds(stamp.lo)))
             }
+            Test::Member { paths, ids, exclusive } => self.is_member(paths, ids, *exclusive),
             Test::Presence { paths, present } => {
                 let found = self.any(paths, &mut |path, value| is_present(path, value))?;
                 Ok(found == *present)
@@ -191,6 +193,21 @@ impl<'a> Line<'a> {
                 Ok(false)
             }
         }
+    }
+
+    fn is_member(&self, paths: &[Path], ids: &IdSet, exclusive: bool) -> Result<bool, MustWait> {
+        let mut listed = false;
+        let mut other = false;
+        self.any(paths, &mut |path, value| {
+            match refers_to(path, value, ids) {
+                Some(true) => listed = true,
+                // A patient's own id is not a reference to somebody else.
+                Some(false) if path.leaf != Leaf::Id => other = true,
+                _ => {}
+            }
+            listed && !exclusive
+        })?;
+        Ok(listed && !(exclusive && other))
     }
 
     fn composite(&self, base: &Base, tuples: &[Vec<Matcher>]) -> Result<bool, MustWait> {
@@ -324,6 +341,16 @@ impl<'a> Line<'a> {
             None => self.complete.then_some(false),
         }
     }
+}
+
+/// Whether a value points to a patient of the set; `None`: to no patient.
+fn refers_to(path: &Path, value: Json<'_>, ids: &IdSet) -> Option<bool> {
+    if path.leaf == Leaf::Id {
+        return Some(ids.contains(value.text()?.decode().as_bytes()));
+    }
+    let text = value.get("reference").and_then(Json::text)?.decode();
+    let (type_name, id) = reference::target_of(&text, path.reference.base.as_deref())?;
+    (type_name == "Patient").then(|| ids.contains(id.as_bytes()))
 }
 
 fn shows(value: Json<'_>, test: &WhereTest) -> bool {

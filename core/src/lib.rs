@@ -2,10 +2,12 @@
 //!
 //! Nothing here opens a file, asks the clock or awaits. See `ARCHITECTURE.md`.
 
+pub mod cohort;
 pub mod error;
 pub mod export;
 pub mod filter;
 pub mod frame;
+pub mod ids;
 pub mod manifest;
 pub mod outcome;
 pub mod partition;

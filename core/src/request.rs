@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::frame::DEFAULT_MAX_LINE;
+use crate::ids::IdSet;
 use crate::search::kind::token::CodeList;
 
 /// What to do at a bad line.
@@ -37,12 +38,25 @@ pub struct Request {
     pub fhir_base: Option<String>,
     /// Code lists for `:in` and `:not-in`, by the URL of the value set.
     pub value_sets: HashMap<String, Arc<CodeList>>,
+    /// Whose records are exported; `None`: everybody's.
+    pub cohort: Option<Cohort>,
     /// Do not check what follows the deciding values of a kept line.
     pub trust: bool,
     /// Longest line in bytes, without its newline.
     pub max_line: usize,
     /// What to do at a bad line.
     pub on_bad: OnBad,
+}
+
+/// The patients whose compartments are exported. An empty set exports nothing, never everybody.
+#[derive(Clone, Debug)]
+pub struct Cohort {
+    /// Ids of the patients.
+    pub patients: Arc<IdSet>,
+    /// Leave out what is in the compartment of another patient too.
+    pub exclusive: bool,
+    /// The Group that the patients are the members of: the only Group that is exported.
+    pub group: Option<String>,
 }
 
 impl Default for Request {
@@ -57,6 +71,7 @@ impl Default for Request {
             elements: Vec::new(),
             fhir_base: None,
             value_sets: HashMap::new(),
+            cohort: None,
             trust: false,
             max_line: DEFAULT_MAX_LINE,
             on_bad: OnBad::Skip,

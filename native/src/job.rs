@@ -8,6 +8,7 @@ use fhirehose_core::partition::Limits;
 use fhirehose_core::plan::Plan;
 
 use crate::codec_out::Compression;
+use crate::cohort_error::CohortError;
 use crate::inputs::InputPlace;
 use crate::output_error::OutputError;
 
@@ -94,6 +95,8 @@ pub enum JobError {
     Output(OutputError),
     /// Standard output was closed by its reader: a quiet end.
     ClosedPipe,
+    /// Whose records are asked for could not be found out.
+    Cohort(CohortError),
     /// A bad line, and the request says to stop at the first; the text says where.
     BadLine(String),
     /// Somebody asked to stop.
@@ -107,6 +110,7 @@ impl std::fmt::Display for JobError {
             JobError::Document { name, error } => write!(f, "{name}: {error}"),
             JobError::Output(error) => write!(f, "{error}"),
             JobError::ClosedPipe => f.write_str("standard output was closed"),
+            JobError::Cohort(error) => write!(f, "{error}"),
             JobError::BadLine(place) => f.write_str(place),
             JobError::Interrupted => f.write_str("interrupted"),
         }
@@ -118,5 +122,11 @@ impl std::error::Error for JobError {}
 impl From<OutputError> for JobError {
     fn from(error: OutputError) -> Self {
         JobError::Output(error)
+    }
+}
+
+impl From<CohortError> for JobError {
+    fn from(error: CohortError) -> Self {
+        JobError::Cohort(error)
     }
 }

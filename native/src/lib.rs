@@ -2,6 +2,7 @@
 
 pub mod cancel;
 pub mod codec_out;
+pub mod cohort_error;
 mod compress;
 pub mod folder;
 pub mod gzip;
@@ -9,6 +10,7 @@ pub mod inflate;
 pub mod inputs;
 pub mod job;
 pub mod output_error;
+pub mod passes;
 mod pool;
 mod run;
 mod source;

@@ -1,5 +1,8 @@
 //! Gates: one test each on the captured values of a line.
 
+use std::sync::Arc;
+
+use crate::ids::IdSet;
 use crate::scan::slots::SlotId;
 use crate::search::kind::date::{DateMatcher, Nanos};
 use crate::search::kind::number::NumberMatcher;
@@ -22,6 +25,13 @@ pub struct Gate {
     pub roots: u128,
 }
 
+impl Gate {
+    /// Whether the gate is that of a cohort.
+    pub fn is_membership(&self) -> bool {
+        matches!(self.test, Test::Member { .. })
+    }
+}
+
 /// The condition of a gate.
 #[derive(Clone, Debug)]
 pub enum Test {
@@ -31,6 +41,15 @@ pub enum Test {
         slot: SlotId,
         /// The window.
         window: Window,
+    },
+    /// The line is in the compartment of a patient of the cohort.
+    Member {
+        /// References to patients; a path of datatype id is the resource's own.
+        paths: Vec<Path>,
+        /// The patients.
+        ids: Arc<IdSet>,
+        /// References to other patients are not allowed.
+        exclusive: bool,
     },
     /// A parameter has a value (`present`), or has none.
     Presence {
@@ -153,6 +172,7 @@ impl Test {
             } => !negated && !first_only,
             Test::Presence { present, .. } => *present,
             Test::Composite { .. } => true,
+            Test::Member { exclusive, .. } => !exclusive,
             Test::Window { .. } | Test::Exists { .. } => false,
         }
     }
@@ -161,9 +181,10 @@ impl Test {
     pub fn paths(&self) -> Vec<&Path> {
         match self {
             Test::Window { .. } => Vec::new(),
-            Test::Presence { paths, .. } | Test::Values { paths, .. } | Test::Exists { paths, .. } => {
-                paths.iter().collect()
-            }
+            Test::Presence { paths, .. }
+            | Test::Values { paths, .. }
+            | Test::Exists { paths, .. }
+            | Test::Member { paths, .. } => paths.iter().collect(),
             Test::Composite { bases, .. } => bases
                 .iter()
                 .flat_map(|base| base.path.iter().chain(base.parts.iter().flatten()))

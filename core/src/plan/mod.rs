@@ -1,5 +1,6 @@
 //! The plan: a request and the search tables, compiled once into tries and gates. Immutable and shared.
 
+pub mod compartment;
 mod compile;
 pub mod elements;
 pub mod explain;
@@ -79,6 +80,7 @@ impl Plan {
     pub fn compile(request: &Request, registry: &Registry) -> Result<Plan, Problems> {
         let mut problems = Vec::new();
         let wanted = wanted_types(request, registry, &mut problems);
+        problems.extend(compartment::check(request, registry, wanted.as_deref()));
         let window = window::read(request, &mut problems);
         let now = window::now(request);
         let filters = parse_filters(request, registry, wanted.as_deref(), &mut problems);
@@ -93,7 +95,8 @@ impl Plan {
             type_plan.elements = elements.iter().find(|entry| entry.type_name == *type_name).cloned();
             // Compiled also where it is not exported, so that every problem of its filters is told.
             let is_wanted = wanted.as_ref().is_none_or(|wanted| wanted.contains(type_name));
-            types.push(is_wanted.then_some(type_plan));
+            let in_cohort = request.cohort.is_none() || type_plan.gates.iter().any(|gate| gate.is_membership());
+            types.push((is_wanted && in_cohort).then_some(type_plan));
         }
         if !problems.is_empty() {
             return Err(Problems(problems));
@@ -261,6 +264,14 @@ fn type_plan(
             test: Test::Window { slot, window },
             roots: 0,
         });
+    }
+    if let Some(gate) = request
+        .cohort
+        .as_ref()
+        .and_then(|cohort| compartment::gate(cohort, registry, &mut places))
+    {
+        always.push(gates.len());
+        gates.push(gate);
     }
     let mut compiled = Vec::new();
     for Parsed { query, text } in filters {

@@ -233,6 +233,13 @@ fn without_version(url: &str) -> &str {
     url.split_once("/_history/").map_or(url, |(before, _)| before)
 }
 
+/// The type and id that a reference points to, if it is relative, or absolute under the data's own base. The version
+/// does not count.
+pub fn target_of<'a>(reference: &'a str, base: Option<&str>) -> Option<(&'a str, &'a str)> {
+    let own = base.and_then(|base| reference.strip_prefix(base)?.strip_prefix('/'));
+    split_relative(own.unwrap_or(reference)).map(|parts| (parts.type_name, parts.id))
+}
+
 /// The type that a reference's text names: `Patient` of `Patient/1` and of `http://x/fhir/Patient/1/_history/2`.
 pub fn type_in_text(reference: &str, is_type: impl Fn(&str) -> bool) -> Option<&str> {
     let path = without_version(reference);
