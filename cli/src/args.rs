@@ -32,6 +32,9 @@ Examples:
     fhirehose export data/ -o out --type-filter 'Condition?clinical-status=active' \\
         --type-filter 'Condition?onset-date=ge2024'
 
+  What belongs to the members of a group:
+    fhirehose export data/ -o out --group ten-patients --type Patient,Condition,Observation
+
 Kept lines leave byte for byte as they came, unless --elements takes members out.
 Lines that are not FHIR are left out, counted, and told in OUT/error with their place only.
 `fhirehose explain` shows what a request reads; `fhirehose params TYPE` lists what filters can use.
@@ -133,6 +136,27 @@ pub(crate) struct RegistryArgs {
     pub(crate) search_parameters: Vec<PathBuf>,
 }
 
+/// Whose records.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Cohort")]
+pub(crate) struct CohortArgs {
+    /// Only what is in the compartment of this patient: an id or Patient/id (repeatable, or with commas)
+    #[arg(long, value_name = "ID")]
+    pub(crate) patient: Vec<String>,
+
+    /// The same with a file of ids or references, one a line; - for standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) patients: Option<PathBuf>,
+
+    /// Only the members of this Group, which is looked for in the input
+    #[arg(long, value_name = "ID")]
+    pub(crate) group: Option<String>,
+
+    /// Leave out what is in the compartment of another patient too
+    #[arg(long)]
+    pub(crate) exclusive: bool,
+}
+
 /// How lines are checked.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Checks")]
@@ -170,6 +194,10 @@ pub(crate) struct ExportArgs {
     /// The request.
     #[command(flatten)]
     pub(crate) request: RequestArgs,
+
+    /// Whose records.
+    #[command(flatten)]
+    pub(crate) cohort: CohortArgs,
 
     /// How lines are checked.
     #[command(flatten)]

@@ -1,6 +1,7 @@
 //! The binary `fhirehose`. What can be asked of it stands in [`args`], what it answers in [`commands`].
 
 mod args;
+mod cohort;
 mod commands;
 mod exit;
 mod messages;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fhirehose_core::plan::Plan;
-use fhirehose_core::request::{OnBad, Request};
+use fhirehose_core::request::{Cohort, OnBad, Request};
 use fhirehose_core::search::kind::token::CodeList;
 use fhirehose_core::search::supplied;
 use fhirehose_core::search::table::Registry;
@@ -23,6 +23,7 @@ pub(crate) fn now() -> String {
 pub(crate) fn compile(
     args: &RequestArgs,
     checks: &CheckArgs,
+    cohort: Option<Cohort>,
     now: &str,
     faults: &mut Faults,
 ) -> Option<(Request, Plan)> {
@@ -38,6 +39,7 @@ pub(crate) fn compile(
         elements: args.elements.clone(),
         fhir_base: args.fhir_base.clone(),
         value_sets: value_sets?,
+        cohort,
         trust: checks.trust,
         max_line: checks.max_line,
         on_bad: match checks.on_bad {

@@ -83,7 +83,9 @@ impl Groups {
     /// Adds a Group resource, one checked line. One without id is passed over: nobody can ask for it.
     pub fn add(&mut self, line: &[u8]) -> Result<(), GroupError> {
         let resource = Json::new(line.trim_ascii());
-        let Some(id) = text_of(resource, "id") else { return Ok(()) };
+        let Some(id) = text_of(resource, "id") else {
+            return Ok(());
+        };
         let mut group = Group {
             content: content(line.trim_ascii()),
             ..Group::default()
@@ -113,7 +115,9 @@ impl Groups {
             }
         }
         let entity = member.get("entity").and_then(|entity| text_of(entity, "reference"));
-        let target = entity.as_deref().and_then(|text| reference::target_of(text, self.base.as_deref()));
+        let target = entity
+            .as_deref()
+            .and_then(|text| reference::target_of(text, self.base.as_deref()));
         match target {
             Some(("Patient", id)) => drop(group.patients.insert(id.as_bytes())),
             Some(("Group", id)) => group.groups.push(id.to_owned()),
@@ -137,7 +141,13 @@ impl Groups {
             };
             resolved.patients.extend(group.patients.iter());
             resolved.left_out.add(&group.left_out);
-            open.extend(group.groups.iter().filter(|nested| seen.insert((*nested).clone())).cloned());
+            open.extend(
+                group
+                    .groups
+                    .iter()
+                    .filter(|nested| seen.insert((*nested).clone()))
+                    .cloned(),
+            );
         }
         Ok(resolved)
     }
@@ -183,8 +193,9 @@ fn text_of(json: Json<'_>, name: &str) -> Option<String> {
 
 /// FNV-1a: enough to tell two lines of one id apart, and the same everywhere.
 fn content(line: &[u8]) -> u64 {
-    line.iter()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    line.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 #[cfg(test)]
@@ -200,7 +211,11 @@ mod tests {
 
     fn patients(groups: &Groups, id: &str) -> Vec<String> {
         let resolved = groups.resolve(id).expect("known");
-        let mut ids: Vec<String> = resolved.patients.iter().map(|id| String::from_utf8_lossy(id).into_owned()).collect();
+        let mut ids: Vec<String> = resolved
+            .patients
+            .iter()
+            .map(|id| String::from_utf8_lossy(id).into_owned())
+            .collect();
         ids.sort();
         ids
     }
@@ -222,15 +237,23 @@ mod tests {
         let groups = groups(&[line]).expect("one");
         assert_eq!(patients(&groups, "g"), ["a", "c", "h"]);
         let left_out = groups.resolve("g").expect("known").left_out;
-        assert_eq!(left_out.to_string(), "1 inactive, 3 outside their period, 1 Device, 2 elsewhere or without reference");
+        assert_eq!(
+            left_out.to_string(),
+            "1 inactive, 3 outside their period, 1 Device, 2 elsewhere or without reference"
+        );
     }
 
     #[test]
     fn nested_groups_and_circles() {
         let line = |id: &str, members: &[&str]| {
-            let members: Vec<String> =
-                members.iter().map(|to| format!(r#"{{"entity":{{"reference":"{to}"}}}}"#)).collect();
-            format!(r#"{{"resourceType":"Group","id":"{id}","member":[{}]}}"#, members.join(","))
+            let members: Vec<String> = members
+                .iter()
+                .map(|to| format!(r#"{{"entity":{{"reference":"{to}"}}}}"#))
+                .collect();
+            format!(
+                r#"{{"resourceType":"Group","id":"{id}","member":[{}]}}"#,
+                members.join(",")
+            )
         };
         let lines = [
             line("a", &["Patient/1", "Group/b"]),
@@ -242,7 +265,10 @@ mod tests {
         assert_eq!(patients(&groups, "a"), ["1", "2", "3"]);
         assert_eq!(groups.resolve("a").expect("known").missing, ["none"]);
         assert!(groups.resolve("empty").expect("known").patients.is_empty());
-        assert_eq!(groups.resolve("none").map(|_| ()), Err(GroupError::Unknown("none".into())));
+        assert_eq!(
+            groups.resolve("none").map(|_| ()),
+            Err(GroupError::Unknown("none".into()))
+        );
     }
 
     #[test]
@@ -250,6 +276,9 @@ mod tests {
         let one = r#"{"resourceType":"Group","id":"g"}"#;
         assert!(groups(&[one, one]).is_ok());
         let other = r#"{"resourceType":"Group","id":"g","member":[]}"#;
-        assert_eq!(groups(&[one, other]).map(|_| ()).err(), Some(GroupError::Twice("g".into())));
+        assert_eq!(
+            groups(&[one, other]).map(|_| ()).err(),
+            Some(GroupError::Twice("g".into()))
+        );
     }
 }

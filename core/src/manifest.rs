@@ -2,7 +2,7 @@
 
 use crate::quote::quoted;
 use crate::report::{FileEntry, Report};
-use crate::request::Request;
+use crate::request::{Cohort, Request};
 use crate::sink::FileKind;
 
 /// Generation of the Bulk Data guide that a manifest is shaped by.
@@ -107,8 +107,13 @@ pub fn kick_off_url(request: &Request, base: Option<&str>) -> String {
     let prefix = base
         .map(|base| format!("{}/", base.trim_end_matches('/')))
         .unwrap_or_default();
+    let level = match &request.cohort {
+        None => String::new(),
+        Some(Cohort { group: Some(group), .. }) => format!("Group/{group}/"),
+        Some(Cohort { group: None, .. }) => "Patient/".to_owned(),
+    };
     let mark = if query.is_empty() { "" } else { "?" };
-    format!("{prefix}$export{mark}{}", query.join("&"))
+    format!("{prefix}{level}$export{mark}{}", query.join("&"))
 }
 
 /// Encodes a value of a query string; commas and colons may stay.

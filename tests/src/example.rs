@@ -282,7 +282,8 @@ fn part_of(type_name: &str, base: &PathSpec, part: &Component) -> Option<(String
 }
 
 /// A resource that holds a value at the end of a path, with what the tests on the way ask for.
-fn resource(type_name: &str, path: &PathSpec, value: Value) -> Value {
+#[must_use]
+pub fn resource(type_name: &str, path: &PathSpec, value: Value) -> Value {
     built(type_name, path, value, &path.wheres)
 }
 

@@ -8,7 +8,7 @@ use crate::request;
 /// Prints the plan.
 pub(super) fn run(args: &ExplainArgs) -> Exit {
     let mut faults = Faults::default();
-    let Some((_, plan)) = request::compile(&args.request, &args.checks, &request::now(), &mut faults) else {
+    let Some((_, plan)) = request::compile(&args.request, &args.checks, None, &request::now(), &mut faults) else {
         return faults.tell();
     };
     super::print(

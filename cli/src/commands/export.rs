@@ -9,15 +9,19 @@ use std::time::{Duration, Instant};
 
 use fhirehose_core::manifest::{Generation, kick_off_url};
 use fhirehose_core::partition::Limits;
+use fhirehose_core::plan::Plan;
 use fhirehose_core::report::Report;
 use fhirehose_core::request::Request;
 use fhirehose_native::cancel::Cancel;
 use fhirehose_native::codec_out::Compression;
+use fhirehose_native::cohort_error::CohortError;
 use fhirehose_native::folder::MANIFEST;
 use fhirehose_native::inputs::{self, InputPlace, InputsErrorKind};
 use fhirehose_native::job::{FolderOutput, Job, JobError, ManifestOptions, Output, Progress};
+use fhirehose_native::passes::{self, CohortRequest, FoundCohort, Reading};
 
 use crate::args::{CompressArg, ExportArgs, IgArg, ReportArg};
+use crate::cohort;
 use crate::exit::{self, Exit};
 use crate::messages::{self, Faults};
 use crate::overlap::overlap;
@@ -36,25 +40,36 @@ const GRACE: Duration = Duration::from_millis(500);
 /// Exports.
 pub(super) fn run(args: &ExportArgs) -> Exit {
     let now = request::now();
-    let job = match prepare(args, &now) {
-        Ok(job) => job,
+    let Prepared {
+        mut job,
+        request,
+        asked,
+    } = match prepare(args, &now) {
+        Ok(prepared) => prepared,
         Err(faults) => return faults.tell(),
     };
     let cancel = Cancel::default();
     let progress = Arc::new(Progress::default());
-    let display = is_shown(&job).then(|| Display::start(progress.clone(), total(&job.inputs)));
+    let passes = if asked.is_some() { 2 } else { 1 };
+    let to_read = total(&job.inputs).map(|bytes| bytes * passes);
+    let display = is_shown(&job).then(|| Display::start(progress.clone(), to_read));
     let (running, ended) = mpsc::channel();
     if let Err(error) = end_at_signals(cancel.clone(), ended, display.as_ref()) {
         messages::error(format_args!("cannot listen to signals: {error}"));
         return Exit::Io;
     }
     let begun = Instant::now();
-    let result = fhirehose_native::run(&job, &progress, &cancel);
+    let found = asked
+        .map(|asked| find(&mut job, request, &asked, &progress, &cancel))
+        .transpose();
+    let read_before = progress.read.load(Ordering::Relaxed);
+    let result = found.and_then(|found| Ok((fhirehose_native::run(&job, &progress, &cancel)?, found)));
     let took = begun.elapsed();
     drop(running);
     drop(display);
     match result {
-        Ok(report) => {
+        Ok((report, found)) => {
+            found.iter().for_each(cohort::tell);
             let facts = Facts {
                 output: args.output.display().to_string(),
                 manifest: match &job.output {
@@ -62,7 +77,7 @@ pub(super) fn run(args: &ExportArgs) -> Exit {
                     Output::Stdout => None,
                 },
                 transaction_time: transaction_time(args, &now),
-                stored: progress.read.load(Ordering::Relaxed),
+                stored: progress.read.load(Ordering::Relaxed) - read_before,
                 threads: job.threads,
                 took,
             };
@@ -72,8 +87,16 @@ pub(super) fn run(args: &ExportArgs) -> Exit {
     }
 }
 
+/// A job whose request has been found right.
+struct Prepared {
+    job: Job,
+    request: Request,
+    /// Whose records, where that takes a pass of its own.
+    asked: Option<CohortRequest>,
+}
+
 /// Everything that has to be right before the first byte is read, or everything that is not.
-fn prepare(args: &ExportArgs, now: &str) -> Result<Job, Faults> {
+fn prepare(args: &ExportArgs, now: &str) -> Result<Prepared, Faults> {
     let mut faults = Faults::default();
     let to_stdout = args.output.as_os_str() == "-";
     let compression = compression(args, &mut faults);
@@ -88,7 +111,10 @@ fn prepare(args: &ExportArgs, now: &str) -> Result<Job, Faults> {
     if !to_stdout && let Some(text) = overlap(&args.output, &args.inputs, &places) {
         faults.usage(text);
     }
-    let compiled = request::compile(&args.request, &args.checks, now, &mut faults);
+    let reads_stdin = places.contains(&InputPlace::Stdin);
+    let asked = cohort::asked_for(&args.cohort, &args.request, now, reads_stdin, &mut faults);
+    let provisional = asked.as_ref().map(cohort::provisional);
+    let compiled = request::compile(&args.request, &args.checks, provisional, now, &mut faults);
     let (Some((request, plan)), true) = (compiled, faults.is_empty()) else {
         return Err(faults);
     };
@@ -101,7 +127,7 @@ fn prepare(args: &ExportArgs, now: &str) -> Result<Job, Faults> {
         max_resources: args.max_resources.map(Into::into),
         max_bytes: args.max_bytes,
     };
-    Ok(Job {
+    let job = Job {
         plan,
         inputs: places,
         output,
@@ -109,7 +135,29 @@ fn prepare(args: &ExportArgs, now: &str) -> Result<Job, Faults> {
         compression,
         threads,
         chunk: CHUNK,
-    })
+    };
+    Ok(Prepared { job, request, asked })
+}
+
+/// Reads the inputs for the cohort and compiles the job's plan anew with it.
+fn find(
+    job: &mut Job,
+    mut request: Request,
+    asked: &CohortRequest,
+    progress: &Progress,
+    cancel: &Cancel,
+) -> Result<FoundCohort, JobError> {
+    let reading = Reading {
+        inputs: job.inputs.clone(),
+        threads: job.threads,
+        chunk: job.chunk,
+        max_line: job.plan.max_line(),
+    };
+    let registry = job.plan.registry().clone();
+    let found = passes::find_cohort(asked, &registry, &reading, progress, cancel)?;
+    request.cohort = Some(found.cohort.clone());
+    job.plan = Plan::compile(&request, &registry).map_err(CohortError::Plan)?;
+    Ok(found)
 }
 
 /// Flags about files and their manifest mean nothing where there are none.
@@ -246,6 +294,10 @@ fn failed(error: &JobError) -> Exit {
         JobError::Interrupted => {
             messages::interrupted();
             Exit::Interrupted
+        }
+        JobError::Cohort(_) => {
+            messages::error(error);
+            Exit::Usage
         }
         JobError::BadLine(_) => {
             messages::error(format_args!("stopped at a bad line: {error}"));

@@ -3,6 +3,7 @@
 //! Written for reading, not for speed, and without a line of the fast engine: only the generated tables are shared.
 //! Every resource is a parsed document, every condition is looked at in full.
 
+pub mod cohort;
 mod compile;
 mod date;
 mod decimal;

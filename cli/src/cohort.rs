@@ -1,0 +1,144 @@
+//! Whose records: patient ids from flags and files, and the pass that finds the cohort.
+
+use std::fmt::Display;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use fhirehose_core::ids::IdSet;
+use fhirehose_core::request::Cohort;
+use fhirehose_core::search::kind::date;
+use fhirehose_native::passes::{CohortRequest, FoundCohort};
+
+use crate::args::{CohortArgs, RequestArgs};
+use crate::messages::{self, Faults};
+
+/// Most bad ids that are told one by one.
+const MOST_TOLD: u64 = 20;
+
+/// What is asked for, or `None` where everybody's records are. What is wrong goes into `faults`.
+pub(crate) fn asked_for(
+    args: &CohortArgs,
+    request: &RequestArgs,
+    now: &str,
+    reads_stdin: bool,
+    faults: &mut Faults,
+) -> Option<CohortRequest> {
+    let by_id = !args.patient.is_empty() || args.patients.is_some();
+    if !by_id && args.group.is_none() {
+        if args.exclusive {
+            faults.usage("--exclusive: needs --patient, --patients or --group");
+        }
+        return None;
+    }
+    if reads_stdin {
+        faults.usage("-: a cohort takes two passes over the input, and standard input cannot be read twice");
+    }
+    if let Some(group) = &args.group
+        && !is_id(group)
+    {
+        faults.usage(format_args!(
+            "--group: `{group}` is no id; expected 1 to 64 of A-Z a-z 0-9 - ."
+        ));
+    }
+    let base = request.fhir_base.as_deref().map(|base| base.trim_end_matches('/'));
+    let patients = by_id.then(|| Arc::new(patients(args, base, reads_stdin, faults)));
+    let at = request.transaction_time.as_deref().unwrap_or(now);
+    Some(CohortRequest {
+        patients,
+        group: args.group.clone(),
+        exclusive: args.exclusive,
+        // A malformed time is told with the other problems of the request.
+        at: date::read_instant(&at.replace(' ', "+")).unwrap_or_default(),
+        base: base.map(str::to_owned),
+    })
+}
+
+/// Stands for the cohort until it is found, so that the rest of the request can be checked before anything is read.
+pub(crate) fn provisional(asked: &CohortRequest) -> Cohort {
+    Cohort {
+        patients: asked.patients.clone().unwrap_or_default(),
+        exclusive: asked.exclusive,
+        group: asked.group.clone(),
+    }
+}
+
+/// Tells who was left out.
+pub(crate) fn tell(found: &FoundCohort) {
+    let group = found.cohort.group.as_deref().unwrap_or_default();
+    if !found.left_out.is_empty() {
+        messages::note(format_args!(
+            "note: members of Group `{group}` that do not count: {}",
+            found.left_out
+        ));
+    }
+    for missing in &found.missing_groups {
+        messages::note(format_args!(
+            "note: Group `{missing}`, a member of Group `{group}`, is not in the input"
+        ));
+    }
+}
+
+fn patients(args: &CohortArgs, base: Option<&str>, reads_stdin: bool, faults: &mut Faults) -> IdSet {
+    let mut ids = IdSet::default();
+    let mut bad = 0;
+    for text in args.patient.iter().flat_map(|text| text.split(',')) {
+        add(&mut ids, text, base, &"--patient", &mut bad, faults);
+    }
+    if let Some(path) = &args.patients {
+        match read(path, reads_stdin) {
+            Err(text) => faults.io(text),
+            Ok(text) => {
+                for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+                    let place = format!("{}:{}", path.display(), index + 1);
+                    add(&mut ids, line, base, &place, &mut bad, faults);
+                }
+            }
+        }
+    }
+    if bad > MOST_TOLD {
+        faults.usage(format_args!("{} more that are no patient ids", bad - MOST_TOLD));
+    }
+    if ids.is_empty() && faults.is_empty() {
+        faults.usage("the list of patients is empty; an empty list never means everybody");
+    }
+    ids
+}
+
+fn add(ids: &mut IdSet, text: &str, base: Option<&str>, place: &dyn Display, bad: &mut u64, faults: &mut Faults) {
+    let text = text.trim();
+    let own = base
+        .and_then(|base| text.strip_prefix(base)?.strip_prefix('/'))
+        .unwrap_or(text);
+    let id = own.strip_prefix("Patient/").unwrap_or(own);
+    if is_id(id) {
+        ids.insert(id.as_bytes());
+        return;
+    }
+    *bad += 1;
+    if *bad <= MOST_TOLD {
+        faults.usage(format_args!(
+            "{place}: no patient id; expected an id or Patient/id, of A-Z a-z 0-9 - . and at most 64"
+        ));
+    }
+}
+
+fn is_id(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
+}
+
+fn read(path: &Path, stdin_is_taken: bool) -> Result<String, String> {
+    let told = |error: std::io::Error| format!("cannot read {}: {error}", path.display());
+    if path.as_os_str() != "-" {
+        return std::fs::read_to_string(path).map_err(told);
+    }
+    if stdin_is_taken {
+        return Err("--patients -: standard input is an input already".to_owned());
+    }
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text).map_err(told)?;
+    Ok(text)
+}
