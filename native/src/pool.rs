@@ -25,6 +25,8 @@ use crate::source::{Block, Source};
 struct Work {
     block: Block,
     batch: Batch,
+    /// The input could not be read on. Told when its turn comes, so that what is told does not depend on threads.
+    failed: Option<JobError>,
 }
 
 /// The ordered half.
@@ -80,9 +82,9 @@ where
         stopped: AtomicBool::new(false),
     };
     std::thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(|| pool.work());
-        }
+        // Where the system gives no more threads, those that there are do the work.
+        let mut others = (1..threads).map(|_| std::thread::Builder::new().spawn_scoped(scope, || pool.work()));
+        while let Some(Ok(_)) = others.next() {}
         pool.work();
     });
     if let Some(failure) = lock(&pool.failure).take() {
@@ -101,8 +103,10 @@ pub(crate) fn work_off(job: &Job, queue: &Queue) -> Result<(), JobError> {
         Ok(())
     };
     std::thread::scope(|scope| {
-        let others: Vec<_> = (1..job.threads).map(|_| scope.spawn(help)).collect();
+        let others = (1..job.threads).map(|_| std::thread::Builder::new().spawn_scoped(scope, help));
+        let others: Vec<_> = others.map_while(Result::ok).collect();
         help()?;
+        // A thread that panicked has told so; its file is found to be incomplete.
         others.into_iter().try_for_each(|other| other.join().unwrap_or(Ok(())))
     })?;
     queue.failure().map_or(Ok(()), |failure| Err(from_output(failure)))
@@ -135,9 +139,15 @@ where
                 return Err(JobError::Interrupted);
             }
             self.queue.help(&mut encoder);
-            if !lock(&self.source).next(&mut work.block)? {
-                self.give_back(work);
-                break;
+            // Not in the `match`, which would hold the lock to its end.
+            let read = lock(&self.source).next(&mut work.block);
+            match read {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.give_back(work);
+                    break;
+                }
+                Err(error) => work.failed = Some(error),
             }
             sieve::run(&self.job.plan, work.block.lines(), &mut scratch, &mut work.batch);
             lock(&self.sieved).insert(work.block.sequence, work);
@@ -154,8 +164,8 @@ where
                 Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
                 Err(TryLockError::WouldBlock) => return Ok(()),
             };
-            while let Some(work) = self.take_sieved(ordered.next) {
-                ordered.take(&work, self.progress)?;
+            while let Some(mut work) = self.take_sieved(ordered.next) {
+                ordered.take(&mut work, self.progress)?;
                 self.give_back(work);
             }
             let next = ordered.next;
@@ -199,8 +209,11 @@ where
 }
 
 impl<S: Sink> Ordered<S> {
-    fn take(&mut self, work: &Work, progress: &Progress) -> Result<(), JobError> {
-        let Work { block, batch } = work;
+    fn take(&mut self, work: &mut Work, progress: &Progress) -> Result<(), JobError> {
+        let Work { block, batch, failed } = work;
+        if let Some(error) = failed.take() {
+            return Err(error);
+        }
         if let Some(name) = &block.begins {
             self.router.begin_input(name);
         }

@@ -147,3 +147,39 @@ fn a_line_over_the_limit_is_one_bad_line_and_the_rest_is_kept() {
         assert_eq!(report.places[0].position.line, 2);
     }
 }
+
+#[test]
+fn what_stands_first_is_told_whatever_the_threads() {
+    // A bad line, then an input that cannot be opened: threads read far ahead of what is routed.
+    let folder = tempfile::tempdir().expect("folder");
+    let good = folder.path().join("good.ndjson");
+    let mut bytes = b"{\"resourceType\":\"Patient\"}\n".repeat(500);
+    bytes.extend_from_slice(b"bad\n");
+    fs::write(&good, &bytes).expect("write");
+    let cut = folder.path().join("cut.ndjson.gz");
+    fs::write(&cut, b"\x1f\x8b").expect("write");
+    for (inputs, on_bad) in [
+        ([good.clone(), cut.clone()], OnBad::Stop),
+        ([cut.clone(), good.clone()], OnBad::Stop),
+        ([good, cut], OnBad::Skip),
+    ] {
+        let request = Request {
+            on_bad,
+            ..Request::default()
+        };
+        let mut told = Vec::new();
+        for threads in [1, 2, 7].repeat(20) {
+            let out = folder.path().join("out");
+            let mut job = job(&request, &inputs, &out);
+            job.threads = threads;
+            job.chunk = bytes.len() - 2;
+            told.push(export(&job).expect_err("fails").to_string());
+        }
+        told.dedup();
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert_eq!(
+            told[0].contains(":501:"),
+            inputs[0].ends_with("good.ndjson") && on_bad == OnBad::Stop
+        );
+    }
+}

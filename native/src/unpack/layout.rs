@@ -16,13 +16,17 @@ impl Layout {
     /// - otherwise `[` as the first byte that is not blank (nor of a byte order mark): documents;
     /// - otherwise lines, whatever the name. A Bundle in such a line is a resource of type Bundle.
     ///
-    /// `None` where `head` is blank so far and the name does not tell: ask again with more (blank lines mean nothing,
+    /// `None` where `head` is blank so far, or a part of a byte order mark, and the name does not tell: ask again with more (blank lines mean nothing,
     /// so they may be passed on already).
     pub fn detect(name: &str, head: &[u8]) -> Option<Self> {
         if has_document_name(name) {
             return Some(Self::Documents);
         }
-        let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+        const MARK: &[u8] = b"\xef\xbb\xbf";
+        if MARK.starts_with(head) {
+            return None;
+        }
+        let head = head.strip_prefix(MARK).unwrap_or(head);
         let first = head.iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))?;
         Some(if *first == b'[' { Self::Documents } else { Self::Lines })
     }
