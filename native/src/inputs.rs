@@ -1,5 +1,7 @@
 //! The command line's inputs as a list of places: files, folders, patterns, standard input.
 
+mod pattern;
+
 use std::collections::HashMap;
 use std::error::Error;
 use std::ffi::OsString;
@@ -7,6 +9,8 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+
+use pattern::Matcher;
 
 /// What files in a folder must end with, after the ending of a codec is taken off.
 const TYPES: [&str; 3] = [".ndjson", ".jsonl", ".json"];
@@ -155,25 +159,14 @@ impl Expansion {
     }
 
     fn add_matches(&mut self, pattern: &str) -> Result<(), InputsError> {
-        let options = glob::MatchOptions {
-            case_sensitive: true,
-            require_literal_separator: true,
-            require_literal_leading_dot: true,
-        };
-        let matches = glob::glob_with(pattern, options)
-            .map_err(|error| InputsError::BadPattern(pattern.to_owned(), error.pos))?;
-        let mut any = false;
-        // The crate gives the matches in alphabetical order.
-        for found in matches {
-            any = true;
-            let path = found.map_err(|error| InputsError::Unreadable(error.path().to_owned(), error.error().kind()))?;
-            self.add_existing(&path)?;
+        let matcher = Matcher::new(pattern).map_err(|error| InputsError::BadPattern(pattern.to_owned(), error.pos))?;
+        let found = matcher
+            .matches()
+            .map_err(|(path, error)| InputsError::Unreadable(path, error.kind()))?;
+        if found.is_empty() {
+            return Err(InputsError::NoMatch(pattern.to_owned()));
         }
-        if any {
-            Ok(())
-        } else {
-            Err(InputsError::NoMatch(pattern.to_owned()))
-        }
+        found.iter().try_for_each(|path| self.add_existing(path))
     }
 
     fn add_existing(&mut self, path: &Path) -> Result<(), InputsError> {
@@ -191,7 +184,12 @@ impl Expansion {
     }
 
     fn add_file(&mut self, path: &Path) -> Result<(), InputsError> {
-        let canonical = fs::canonicalize(path).map_err(|e| InputsError::Unreadable(path.to_owned(), e.kind()))?;
+        let canonical = match fs::canonicalize(path) {
+            Ok(canonical) => canonical,
+            // A pipe by its descriptor (`/dev/stdin`, `/dev/fd/63` of a shell's `<(…)`) can be read, but has no path.
+            Err(_) if fs::metadata(path).is_ok_and(|data| !data.is_file() && !data.is_dir()) => path.to_owned(),
+            Err(e) => return Err(InputsError::Unreadable(path.to_owned(), e.kind())),
+        };
         if let Some(first) = self.seen.insert(canonical, path.to_owned()) {
             return Err(InputsError::Twice(first, path.to_owned()));
         }
@@ -364,6 +362,41 @@ mod tests {
             errors(&folder, &["d/a.ndjson", "d"])[..],
             [InputsError::Twice(..)]
         ));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn names_that_are_not_utf8_match_too() {
+        use std::os::unix::ffi::OsStrExt;
+        let folder = folder(&["a.ndjson", "d/c.ndjson"]);
+        let name = std::ffi::OsStr::from_bytes(b"b\xff.ndjson");
+        fs::write(folder.path().join(name), b"{}\n").expect("writes");
+        fs::write(folder.path().join("d").join(name), b"{}\n").expect("writes");
+        assert_eq!(expanded(&folder, &["*.ndjson"]).len(), 2);
+        assert_eq!(expanded(&folder, &["**/*.ndjson"]).len(), 4);
+        assert_eq!(expanded(&folder, &["b?.ndjson"]).len(), 1);
+    }
+
+    #[test]
+    fn any_depth_means_none_too_and_leaves_out_what_is_hidden() {
+        let folder = folder(&[
+            "a/x.ndjson",
+            "a/b/x.ndjson",
+            "a/b/c/x.ndjson",
+            "a/.h/x.ndjson",
+            ".x.ndjson",
+        ]);
+        let all = ["a/b/c/x.ndjson", "a/b/x.ndjson", "a/x.ndjson"];
+        assert_eq!(expanded(&folder, &["a/**/x.ndjson"]), all);
+        assert_eq!(expanded(&folder, &["**/**/x.nd*"]), all);
+        assert_eq!(
+            expanded(&folder, &["a/**"]),
+            all,
+            "a folder once, with all that is in it"
+        );
+        assert_eq!(expanded(&folder, &["a/.h/x.*"]), ["a/.h/x.ndjson"]);
+        assert_eq!(expanded(&folder, &["a/../a/*/x.ndjson"]), ["a/../a/b/x.ndjson"]);
+        assert_eq!(expanded(&folder, &[".*"]), [".x.ndjson"]);
     }
 
     #[cfg(unix)]
