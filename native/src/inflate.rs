@@ -158,7 +158,17 @@ impl Input {
     /// # Errors
     /// As [`Input::open`].
     pub fn stdin() -> Result<Self, InputError> {
-        Self::begin("standard input".to_owned(), Place::Reader(Box::new(io::stdin())))
+        const NAME: &str = "standard input";
+        #[cfg(unix)]
+        let reader = {
+            use std::os::fd::AsFd;
+            let descriptor = io::stdin().as_fd().try_clone_to_owned();
+            // With its errors: the library's own takes one that cannot be read for an empty one.
+            File::from(descriptor.map_err(|e| InputError::new(NAME.to_owned(), 0, InputErrorKind::Open(e.kind())))?)
+        };
+        #[cfg(not(unix))]
+        let reader = io::stdin();
+        Self::begin(NAME.to_owned(), Place::Reader(Box::new(reader)))
     }
 
     /// Takes any reader. Only the ending `.br` of the name matters.

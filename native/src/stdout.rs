@@ -21,7 +21,7 @@ pub(crate) struct StdoutSink {
 
 enum Target {
     Plain {
-        out: io::Stdout,
+        out: Box<dyn Write + Send>,
         buffer: Vec<u8>,
     },
     Compressed {
@@ -34,11 +34,11 @@ impl StdoutSink {
     pub(crate) fn new(compression: Compression, queue: Arc<Queue>) -> Result<Self, OutputError> {
         let target = match compression {
             Compression::None => Target::Plain {
-                out: io::stdout(),
+                out: standard_output()?,
                 buffer: Vec::with_capacity(BUFFER),
             },
             compression => Target::Compressed {
-                writer: Some(Writer::new(NAME, compression, Box::new(io::stdout()))),
+                writer: Some(Writer::new(NAME, compression, standard_output()?)),
                 encoder: compression
                     .encoder()
                     .map_err(|error| OutputError::new("compress for", NAME, &io::Error::other(error)))?,
@@ -52,7 +52,7 @@ impl StdoutSink {
             Target::Plain { out, buffer } => {
                 buffer.extend_from_slice(lines);
                 if buffer.len() >= BUFFER {
-                    flush(out, buffer)?;
+                    flush(out.as_mut(), buffer)?;
                 }
             }
             Target::Compressed { writer, encoder } => {
@@ -70,7 +70,7 @@ impl StdoutSink {
     /// Writes what is still held. With compression the queue has to be worked off afterwards.
     pub(crate) fn finish(&mut self) -> Result<(), OutputError> {
         match &mut self.target {
-            Target::Plain { out, buffer } => flush(out, buffer),
+            Target::Plain { out, buffer } => flush(out.as_mut(), buffer),
             Target::Compressed { writer, .. } => {
                 if let Some(writer) = writer.take() {
                     writer.finish(&self.queue);
@@ -81,7 +81,20 @@ impl StdoutSink {
     }
 }
 
-fn flush(out: &mut io::Stdout, buffer: &mut Vec<u8>) -> Result<(), OutputError> {
+/// Standard output, with its errors: the library's own takes one that cannot be written for one that was written.
+fn standard_output() -> Result<Box<dyn Write + Send>, OutputError> {
+    #[cfg(unix)]
+    {
+        use std::os::fd::AsFd;
+        let descriptor = io::stdout().as_fd().try_clone_to_owned();
+        let descriptor = descriptor.map_err(|error| OutputError::new("write", NAME, &error))?;
+        Ok(Box::new(std::fs::File::from(descriptor)))
+    }
+    #[cfg(not(unix))]
+    Ok(Box::new(io::stdout()))
+}
+
+fn flush(out: &mut dyn Write, buffer: &mut Vec<u8>) -> Result<(), OutputError> {
     let written = out.write_all(buffer).and_then(|()| out.flush());
     buffer.clear();
     written.map_err(|error| OutputError::new("write", NAME, &error))
