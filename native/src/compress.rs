@@ -105,9 +105,10 @@ impl Queue {
 }
 
 impl Compressed {
-    /// Bytes as stored so far.
-    pub(crate) fn size(&self) -> u64 {
-        lock(&self.state).size
+    /// Bytes as stored; `None`: the file is not complete.
+    pub(crate) fn size(&self) -> Option<u64> {
+        let state = lock(&self.state);
+        state.file.is_none().then_some(state.size)
     }
 
     fn take(&self, job: &Job, encoder: &mut BlockEncoder) -> io::Result<()> {
@@ -151,4 +152,25 @@ impl State {
 /// A thread that panicked has reported itself; the data behind its lock is still whole here.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_has_a_size_when_its_last_block_is_written() {
+        let queue = Queue::default();
+        let mut writer = Writer::new("file", Compression::GZIP, Box::new(io::sink()));
+        writer.push(&vec![b'x'; 2 * crate::gzip::BLOCK_SIZE + 1], &queue);
+        let file = writer.finish(&queue);
+        let mut encoder = Compression::GZIP.encoder().expect("an encoder");
+        assert_eq!((queue.len(), file.size()), (3, None));
+        while queue.len() > 1 {
+            assert!(queue.help(&mut encoder));
+        }
+        assert_eq!(file.size(), None);
+        assert!(queue.help(&mut encoder));
+        assert!(file.size().is_some_and(|size| size > 0));
+    }
 }

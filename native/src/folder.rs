@@ -3,6 +3,7 @@
 //! Everything is written into a hidden folder inside. At the end the data are synced once, the files renamed, and the
 //! manifest last; a run that fails or is killed leaves no manifest and no file under a final name.
 
+use std::collections::HashMap;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -111,10 +112,14 @@ impl FolderSink {
         if let Some(failure) = self.queue.failure() {
             return Err(failure);
         }
+        // There may be very many files.
+        let mut sizes = HashMap::with_capacity(self.compressed.len());
         for (name, file) in &self.compressed {
-            if let Some(entry) = report.files.iter_mut().find(|entry| entry.path == *name) {
-                entry.size = file.size();
-            }
+            let incomplete = || OutputError::new("complete", name, &io::Error::other("a block is missing"));
+            sizes.insert(name.as_str(), file.size().ok_or_else(incomplete)?);
+        }
+        for entry in &mut report.files {
+            entry.size = sizes.get(entry.path.as_str()).copied().unwrap_or(entry.size);
         }
         Ok(())
     }
@@ -280,22 +285,40 @@ fn take_lock(folder: &Path, partial: &Path) -> Result<File, OutputError> {
     fs::create_dir_all(partial).map_err(OutputError::at("write into", folder))?;
     let path = partial.join(LOCK);
     let lock = File::create(&path).map_err(OutputError::at("write into", folder))?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            return Err(OutputError::refused(
-                folder,
-                "another export is writing into this folder",
-            ));
-        }
+    let is_ours = match lock.try_lock() {
+        // An export that ended in this moment removed the file that it had locked: that lock keeps nobody out.
+        Ok(()) => stands_at(&lock, &path),
+        Err(TryLockError::WouldBlock) => false,
         // File systems without locks: go on without.
-        Err(TryLockError::Error(_)) => {}
+        Err(TryLockError::Error(_)) => true,
+    };
+    if !is_ours {
+        return Err(OutputError::refused(
+            folder,
+            "another export is writing into this folder",
+        ));
     }
     let entries = fs::read_dir(partial).map_err(OutputError::at("read", partial))?;
     for entry in entries.flatten().filter(|entry| entry.file_name() != LOCK) {
         remove_if_there(&entry.path())?;
     }
     Ok(lock)
+}
+
+/// Whether this very file is what the path leads to.
+fn stands_at(file: &File, path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let place = |data: &fs::Metadata| (data.dev(), data.ino());
+        matches!((file.metadata(), fs::metadata(path)), (Ok(ref file), Ok(ref there)) if place(file) == place(there))
+    }
+    #[cfg(not(unix))]
+    {
+        // A file that is open cannot be replaced there.
+        let _ = file;
+        path.exists()
+    }
 }
 
 fn is_empty(folder: &Path) -> Result<bool, OutputError> {
@@ -339,6 +362,19 @@ fn sync(folder: &Path) -> Result<(), OutputError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_lock_that_was_removed_keeps_nobody_out() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(LOCK);
+        let held = File::create(&path).expect("creates");
+        assert!(stands_at(&held, &path));
+        fs::remove_file(&path).expect("removes");
+        assert!(!stands_at(&held, &path));
+        File::create(&path).expect("creates");
+        assert!(!stands_at(&held, &path));
+    }
 
     #[test]
     fn only_data_files_of_ours_are_replaced() {
