@@ -4,6 +4,8 @@ use std::num::NonZeroUsize;
 
 use crate::size::binary;
 
+/// More help nobody, and the system does not give any number.
+const MOST: usize = 1024;
 /// Search tables, code, and a buffer for each open file.
 const BASE: u64 = 32 << 20;
 /// Blocks being read and sieved, and blocks being compressed.
@@ -17,6 +19,9 @@ const LINES_PER_THREAD: u64 = 3;
 /// # Errors
 /// The memory does not suffice for the threads asked for, or for one.
 pub(crate) fn decide(asked: Option<NonZeroUsize>, memory: Option<u64>, max_line: usize) -> Result<usize, String> {
+    if let Some(asked) = asked.filter(|asked| asked.get() > MOST) {
+        return Err(format!("--threads: expected at most {MOST}, found {asked}"));
+    }
     let wanted = asked.or_else(|| std::thread::available_parallelism().ok());
     let wanted = wanted.map_or(1, NonZeroUsize::get);
     let Some(memory) = memory else { return Ok(wanted) };
@@ -56,6 +61,15 @@ mod tests {
         assert_eq!(
             refused,
             "--memory: 7 threads and lines of 1 MiB need 109 MiB; allow that, or lower --max-line or --threads"
+        );
+    }
+
+    #[test]
+    fn there_is_a_most() {
+        assert_eq!(decide(NonZeroUsize::new(1024), None, LINE), Ok(1024));
+        assert_eq!(
+            decide(NonZeroUsize::new(1025), None, LINE),
+            Err("--threads: expected at most 1024, found 1025".to_owned())
         );
     }
 
