@@ -59,6 +59,28 @@ impl<'p> Decider<'p> {
         }
     }
 
+    /// Whether the members that a gate still waits for are not in the rest of the line. Most often they are not: of the
+    /// variants of a choice a line has one, and few references are given of those that may be. Then the line need not be
+    /// walked to its end to know that the gate fails. A name that is found in a text or deeper down proves nothing, and
+    /// the walk goes on.
+    fn rest_is_absent(&self, gate: usize, bytes: &[u8], at: usize) -> bool {
+        let missing = self.plan.gates[gate].roots & !self.seen;
+        let rest = &bytes[at..];
+        let rest = &rest[..memchr::memchr(b'\n', rest).unwrap_or(rest.len())];
+        // Each search costs about as much as the walk over so many bytes.
+        if rest.len() < 128 * (missing.count_ones() as usize + 1) {
+            return false;
+        }
+        let names = self
+            .plan
+            .root_names
+            .iter()
+            .enumerate()
+            .filter(|(child, _)| missing >> (child & 127) & 1 == 1);
+        // With an escape in it a name may be spelled otherwise.
+        memchr::memmem::find(rest, b"\\u").is_none() && names.into_iter().all(|(_, name)| name.find(rest).is_none())
+    }
+
     /// The verdict on a line that has been read to its end.
     pub(crate) fn keeps(&mut self, bytes: &[u8], captures: &[Capture]) -> bool {
         let line = Line {
@@ -99,13 +121,13 @@ impl<'p> Decider<'p> {
 }
 
 impl Watch for Decider<'_> {
-    fn root_closed(&mut self, child: usize, bytes: &[u8], captures: &[Capture]) -> Flow {
+    fn root_closed(&mut self, child: usize, bytes: &[u8], at: usize, captures: &[Capture]) -> Flow {
         self.seen |= 1 << (child & 127);
         let mut decided = false;
         for &gate in self.plan.by_root.get(child).map(Vec::as_slice).unwrap_or_default() {
             let complete = self.plan.gates[gate].roots & !self.seen == 0;
-            // A value that is found stays found, so a trusted line may pass before all places have been read.
-            let early = self.trusts && self.plan.gates[gate].test.only_grows();
+            // A value that is found stays found, so the gate may pass before all places have been read.
+            let early = self.plan.gates[gate].test.only_grows();
             if self.states.0[gate] != State::Open || !(complete || early) {
                 continue;
             }
@@ -118,7 +140,7 @@ impl Watch for Decider<'_> {
             };
             match line.passes(&self.plan.gates[gate].test) {
                 Ok(true) => self.states.0[gate] = State::Passed,
-                Ok(false) if complete => self.states.0[gate] = State::Failed,
+                Ok(false) if complete || self.rest_is_absent(gate, bytes, at) => self.states.0[gate] = State::Failed,
                 _ => continue,
             }
             decided = true;
@@ -374,7 +396,25 @@ fn member_says(value: Json<'_>, names: &[String], wanted: &str) -> bool {
 }
 
 fn is_present(path: &Path, value: Json<'_>) -> bool {
-    value.is_value() && path.leaf.told_by(value, path.kind).fits(path.kind)
+    let leaf = path.leaf.told_by(value, path.kind);
+    value.is_value() && leaf.fits(path.kind) && has_time(leaf, value)
+}
+
+/// A Period without ends and a Timing without limits hold no value that a search could see.
+fn has_time(leaf: Leaf, value: Json<'_>) -> bool {
+    let has_end = |period: Json<'_>| {
+        ["start", "end"]
+            .iter()
+            .any(|name| period.get(name).is_some_and(Json::is_value))
+    };
+    match leaf {
+        Leaf::Period => has_end(value),
+        Leaf::Timing => {
+            let bounds = value.get("repeat").and_then(|repeat| repeat.get("boundsPeriod"));
+            value.each_of("event").any(Json::is_value) || bounds.is_some_and(has_end)
+        }
+        _ => true,
+    }
 }
 
 fn accepts_any(matchers: &[Matcher], path: &Path, value: Json<'_>) -> bool {

@@ -57,6 +57,8 @@ pub fn project(elements: &Elements, line: &[u8], out: &mut Vec<u8>) -> Result<bo
         let value = Json::new(member.value);
         if member.name == "meta" && value.kind() == Kind::Object {
             tagged_meta(value, out);
+        } else if member.name == "meta" && value.kind() == Kind::Null {
+            tagged_meta(Json::new(b"{}"), out);
         } else {
             out.extend_from_slice(member.value);
         }
@@ -160,6 +162,7 @@ mod tests {
         assert!(made(r#"{"tag":[{"code":"a"}]}"#).contains(&format!(r#"[{{"code":"a"}},{TAG}]"#)));
         assert!(made(r#"{"tag":{"code":"a"}}"#).contains(&format!(r#"{{"tag":[{{"code":"a"}},{TAG}]}}"#)));
         assert!(made(r#"{"tag":null,"x":1}"#).contains(&format!(r#"{{"tag":[{TAG}],"x":1}}"#)));
+        assert!(made("null").contains(&format!(r#""meta":{{"tag":[{TAG}]}}"#)));
         let once = made(&format!(r#"{{"tag":[{TAG}]}}"#));
         assert_eq!(once.matches("SUBSETTED").count(), 1);
     }

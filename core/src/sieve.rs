@@ -2,6 +2,8 @@
 //!
 //! Stateless: the same block gives the same batch on any thread and in any order.
 
+use memchr::memmem::Finder;
+
 use crate::error::BadLine;
 use crate::filter::{Decider, GateStates};
 use crate::plan::{Plan, TypePlan};
@@ -19,6 +21,8 @@ pub struct Scratch {
     states: GateStates,
     /// Captures `resourceType` and nothing else, for lines that do not begin with it.
     type_trie: Trie,
+    /// Finds where two JSON texts meet.
+    joint: Finder<'static>,
     /// The type of the line before, which is most often the type of the next.
     last_type: (Vec<u8>, usize),
 }
@@ -33,6 +37,7 @@ impl Default for Scratch {
             walk: WalkScratch::default(),
             states: GateStates::default(),
             type_trie,
+            joint: Finder::new(b"}{"),
             last_type,
         }
     }
@@ -223,10 +228,7 @@ fn sieve_line(plan: &Plan, block: &[u8], start: usize, scratch: &mut Scratch) ->
         },
     };
     match plan.type_plan(type_index) {
-        None => Line::Dropped {
-            end: newline(block, start),
-            type_index,
-        },
+        None => left_early(block, start, start, scratch, |end| Line::Dropped { end, type_index }),
         Some(type_plan) => judge(plan, type_plan, type_index, block, start, scratch),
     }
 }
@@ -240,24 +242,39 @@ fn judge(
     scratch: &mut Scratch,
 ) -> Line {
     if plan.trusts() && type_plan.gates.is_empty() {
-        return Line::Kept {
-            end: newline(block, start),
-            type_index,
-        };
+        return left_early(block, start, start, scratch, |end| Line::Kept { end, type_index });
     }
     let mut decider = Decider::new(plan, type_plan, &mut scratch.states);
     match walk::line(block, start, &type_plan.trie, &mut scratch.walk, &mut decider) {
         Ok(Walked::Whole(end)) if decider.keeps(block, &scratch.walk.captures) => Line::Kept { end, type_index },
         Ok(Walked::Whole(end)) => Line::Dropped { end, type_index },
-        Ok(Walked::Stopped(at, Flow::Enough)) => Line::Kept {
-            end: newline(block, at),
-            type_index,
-        },
-        Ok(Walked::Stopped(at, _)) => Line::Dropped {
-            end: newline(block, at),
-            type_index,
-        },
+        Ok(Walked::Stopped(at, Flow::Enough)) => {
+            left_early(block, start, at, scratch, |end| Line::Kept { end, type_index })
+        }
+        Ok(Walked::Stopped(at, _)) => left_early(block, start, at, scratch, |end| Line::Dropped { end, type_index }),
         Err(fault) => bad(block, fault),
+    }
+}
+
+/// The verdict on a line whose rest, from `at`, nobody has to read; but not on two in one: files that were joined and did
+/// not end in a newline have such lines, and the second record must not go with the first. Where `}{` stands, the line is
+/// walked to its end, which tells a text that holds it from a second object.
+fn left_early(block: &[u8], start: usize, at: usize, scratch: &mut Scratch, verdict: impl Fn(usize) -> Line) -> Line {
+    let end = newline(block, at);
+    if scratch.joint.find(&block[at..end]).is_none() {
+        return verdict(end);
+    }
+    match walk::line(block, start, &scratch.type_trie, &mut scratch.walk, &mut ToTheEnd) {
+        Err(fault) => bad(block, fault),
+        Ok(_) => verdict(end),
+    }
+}
+
+struct ToTheEnd;
+
+impl Watch for ToTheEnd {
+    fn root_closed(&mut self, _: usize, _: &[u8], _: usize, _: &[Capture]) -> Flow {
+        Flow::Continue
     }
 }
 
@@ -291,7 +308,7 @@ fn expect(block: &[u8], from: usize, wanted: &[u8]) -> Option<usize> {
 struct UntilType;
 
 impl Watch for UntilType {
-    fn root_closed(&mut self, _: usize, _: &[u8], _: &[Capture]) -> Flow {
+    fn root_closed(&mut self, _: usize, _: &[u8], _: usize, _: &[Capture]) -> Flow {
         Flow::Enough
     }
 }
@@ -319,7 +336,13 @@ fn type_by_walk(registry: &Registry, block: &[u8], start: usize, scratch: &mut S
     let Some(capture) = scratch.walk.captures.first() else {
         return Err(missing);
     };
-    let Some(text) = Json::new(&block[capture.start as usize..capture.end as usize]).text() else {
+    let start_of_value = capture.start as usize;
+    // An array stands for its items on the paths of a search, but is no type.
+    let is_item = block[..start_of_value].trim_ascii_end().last() != Some(&b':');
+    let Some(text) = Json::new(&block[start_of_value..capture.end as usize])
+        .text()
+        .filter(|_| !is_item)
+    else {
         return Err(missing);
     };
     let unknown = Line::Bad {
@@ -339,5 +362,68 @@ fn bad(block: &[u8], fault: Fault) -> Line {
         end: newline(block, fault.at),
         at: fault.at,
         kind: fault.kind,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::Request;
+
+    fn sieve(request: Request, block: &str) -> Batch {
+        let plan = Plan::compile(&request, &Registry::r4()).expect("valid request");
+        let mut batch = Batch::default();
+        run(&plan, block.as_bytes(), &mut Scratch::default(), &mut batch);
+        batch
+    }
+
+    fn kinds(batch: &Batch) -> Vec<BadLine> {
+        batch.bad.iter().map(|bad| bad.kind).collect()
+    }
+
+    /// Files that were joined and did not end in a newline: the second record must not vanish with the first.
+    #[test]
+    fn two_texts_in_one_line_are_told_whatever_the_first_is() {
+        let two = "{\"resourceType\":\"Condition\",\"id\":\"c\"}{\"resourceType\":\"Patient\",\"id\":\"p\"}\n";
+        let of_type = |name: &str| Request {
+            types: vec![name.into()],
+            ..Request::default()
+        };
+        for request in [of_type("Patient"), of_type("Condition"), Request::default()] {
+            for trust in [false, true] {
+                let request = Request {
+                    trust,
+                    ..request.clone()
+                };
+                assert_eq!(kinds(&sieve(request, two)), [BadLine::Trailing]);
+            }
+        }
+        let filtered = Request {
+            type_filters: vec!["Condition?_id=x".into()],
+            ..Request::default()
+        };
+        assert_eq!(kinds(&sieve(filtered, two)), [BadLine::Trailing]);
+        let in_a_text = "{\"resourceType\":\"Condition\",\"id\":\"}{\"}\n";
+        let batch = sieve(of_type("Patient"), in_a_text);
+        assert!(batch.bad.is_empty() && batch.runs.is_empty());
+    }
+
+    #[test]
+    fn the_type_is_a_text_and_nothing_else() {
+        for value in [
+            "[\"Patient\"]",
+            "[\"Observation\",\"Patient\"]",
+            "5",
+            "null",
+            "{}",
+            "[]",
+        ] {
+            let line = format!("{{\"resourceType\": {value},\"id\":\"a\"}}\n");
+            assert_eq!(
+                kinds(&sieve(Request::default(), &line)),
+                [BadLine::NoResourceType],
+                "{value}"
+            );
+        }
     }
 }

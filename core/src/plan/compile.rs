@@ -200,14 +200,10 @@ impl Compiler<'_> {
             _ => return Err(Mistake::new("`:missing` takes `true` or `false`", pair.span.clone())),
         };
         let specs = fitting(&param.paths, param.kind, param.rule);
-        let paths = places.add_all(&specs, param.kind, &param.targets);
+        let mut paths = places.add_all(&specs, param.kind, &param.targets);
         if param.rule.is_some() {
-            // The computed boolean is always there.
-            return Ok(Test::Exists {
-                paths,
-                when_true: !missing,
-                when_false: !missing,
-            });
+            // The elements count, not the boolean that is computed from them, and a date is as good as a flag.
+            paths.iter_mut().for_each(|path| path.leaf = Leaf::Unknown);
         }
         Ok(Test::Presence {
             paths,

@@ -54,6 +54,8 @@ pub struct TypePlan {
     pub filters: Vec<Filter>,
     /// For each child of the trie's root, the gates that read it.
     pub by_root: Vec<Vec<usize>>,
+    /// For each child of the trie's root a search for its name in quotes.
+    pub root_names: Vec<memchr::memmem::Finder<'static>>,
     /// Slot of the contained resources, if a gate may have to look into them.
     pub contained: Option<SlotId>,
     /// What `_elements` keeps; `None`: everything.
@@ -303,6 +305,8 @@ fn type_plan(
         problems.push(Problem::whole("type-filter", "", message));
     }
     let by_root = bind_roots(&mut gates, &places.trie);
+    let quoted = |name: &[u8]| memchr::memmem::Finder::new(&[b"\"", name, b"\""].concat()).into_owned();
+    let root_names = places.trie.node(0).names().map(quoted).collect();
     let Places { trie, contained, .. } = places;
     TypePlan {
         type_name: type_name.to_owned(),
@@ -311,6 +315,7 @@ fn type_plan(
         always,
         filters: compiled,
         by_root,
+        root_names,
         contained,
         elements: None,
     }

@@ -128,6 +128,11 @@ impl Node {
         !self.edges.is_empty()
     }
 
+    /// The names of the members that the node watches, in order.
+    pub fn names(&self) -> impl Iterator<Item = &[u8]> {
+        self.edges.iter().map(|edge| &*edge.name)
+    }
+
     /// How many members the node watches.
     pub fn children(&self) -> usize {
         self.edges.len()

@@ -25,8 +25,8 @@ pub enum Flow {
 
 /// Decides while a line is walked.
 pub trait Watch {
-    /// A watched member of the root object, the `child`-th of the trie's root, has been read to its end.
-    fn root_closed(&mut self, child: usize, bytes: &[u8], captures: &[Capture]) -> Flow;
+    /// A watched member of the root object, the `child`-th of the trie's root, has been read to its end, which is `at`.
+    fn root_closed(&mut self, child: usize, bytes: &[u8], at: usize, captures: &[Capture]) -> Flow;
 }
 
 /// How a walk ended.
@@ -170,7 +170,7 @@ impl<W: Watch> Walker<'_, W> {
                     seen |= bit;
                     self.watched(child)?;
                     if ROOT {
-                        let flow = self.watch.root_closed(index, self.bytes, self.captures);
+                        let flow = self.watch.root_closed(index, self.bytes, self.at, self.captures);
                         if flow != Flow::Continue {
                             return Ok(flow);
                         }

@@ -230,7 +230,8 @@ pub fn split_filters(text: &str, is_type: impl Fn(&str) -> bool) -> Vec<Range<us
     for (at, _) in text.match_indices(',') {
         let rest = text[at + 1..].trim_start();
         let (type_name, behind) = rest.split_at(rest.bytes().take_while(u8::is_ascii_alphanumeric).count());
-        if behind.starts_with('?') && is_type(type_name) {
+        let backslashes = text[..at].bytes().rev().take_while(|&byte| byte == b'\\').count();
+        if behind.starts_with('?') && is_type(type_name) && backslashes % 2 == 0 {
             pieces.push(start..at);
             start = text.len() - rest.len();
         }

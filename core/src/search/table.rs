@@ -6,6 +6,23 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+/// US Core's expressions end at the code of a Coding (`extension.value.code`), which loses its system. The Coding itself is
+/// compared, so that `system|code` finds what it says.
+fn with_system(param: &Param) -> Param {
+    let mut param = param.clone();
+    for path in param
+        .paths
+        .iter_mut()
+        .filter(|path| path.leaf == "code" && path.names.ends_with(&CODE_OF_CODING.map(str::to_owned)))
+    {
+        path.names.pop();
+        path.leaf = "Coding".to_owned();
+    }
+    param
+}
+
+const CODE_OF_CODING: [&str; 2] = ["valueCoding", "code"];
+
 #[cfg(test)]
 mod tests;
 mod text;
@@ -223,7 +240,7 @@ impl Registry {
     pub fn with_us_core(mut self) -> Self {
         if self.inner.version == FhirVersion::R4 {
             for (type_name, params) in text::us_core() {
-                self = self.with_params(type_name, params.clone());
+                self = self.with_params(type_name, params.iter().map(with_system).collect());
             }
         }
         self

@@ -40,7 +40,7 @@ struct Input<'a> {
 struct All;
 
 impl Watch for All {
-    fn root_closed(&mut self, _: usize, _: &[u8], _: &[Capture]) -> Flow {
+    fn root_closed(&mut self, _: usize, _: &[u8], _: usize, _: &[Capture]) -> Flow {
         Flow::Continue
     }
 }

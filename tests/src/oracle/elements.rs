@@ -120,6 +120,9 @@ fn has_element(registry: &Registry, type_name: &str, name: &str) -> bool {
 fn with_tag(resource: Map<String, Value>) -> Map<String, Value> {
     let mut tagged = resource;
     let meta = tagged.entry("meta").or_insert_with(|| json!({}));
+    if meta.is_null() {
+        *meta = json!({});
+    }
     if let Some(meta) = meta.as_object_mut() {
         let tags = meta.entry("tag").or_insert_with(|| json!([]));
         if !tags.is_array() {

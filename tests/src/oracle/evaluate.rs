@@ -34,6 +34,10 @@ struct Candidate<'a> {
 /// Whether a condition holds for a resource.
 pub(crate) fn holds(condition: &Condition, record: Record<'_>) -> bool {
     let param = &condition.param;
+    if let (Test::Missing(missing), Some(_)) = (&condition.test, param.rule) {
+        let mut values = param.paths.iter().flat_map(|path| follow(record.resource, path));
+        return values.any(is_value) != *missing;
+    }
     if let Some(Rule::ExistsAndNotFalse) = param.rule {
         return holds_computed(&condition.test, exists_and_not_false(param, record));
     }
@@ -74,6 +78,22 @@ fn any_matches(test: &ValueTest, param: &Param, record: Record<'_>) -> bool {
         .any(|candidate| matches(test, candidate, &param.targets, record))
 }
 
+/// A Period without ends and a Timing without limits are no values.
+fn has_time(leaf: &str, value: &Value) -> bool {
+    let has_end = |period: &Value| is_value(&period["start"]) || is_value(&period["end"]);
+    match leaf {
+        "Period" => has_end(value),
+        "Timing" => {
+            let has_event = match &value["event"] {
+                Value::Array(events) => events.iter().any(is_value),
+                single => is_value(single),
+            };
+            has_event || has_end(&value["repeat"]["boundsPeriod"])
+        }
+        _ => true,
+    }
+}
+
 /// The values that fit a search type, after every test on the paths.
 fn candidates<'a>(kind: SearchType, paths: &'a [PathSpec], record: Record<'a>) -> Vec<Candidate<'a>> {
     values_from(record.resource, &[], kind, paths, record)
@@ -99,7 +119,7 @@ fn values_from<'a>(
             let Some((leaf, value)) = narrow(kind, &path.leaf, element) else {
                 continue;
             };
-            if !is_value(value) || !points_to(path.ref_is.as_deref(), value, record) {
+            if !is_value(value) || !has_time(leaf, value) || !points_to(path.ref_is.as_deref(), value, record) {
                 continue;
             }
             if path.first && first_taken {

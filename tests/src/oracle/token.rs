@@ -64,6 +64,7 @@ impl TokenSearch {
             system == Some(wanted_system.as_str())
         };
         let code_fits = match &self.code {
+            Some(wanted) if wanted_system.is_empty() => code.is_some_and(|code| equal_ignoring_case(wanted, code)),
             Some(wanted) => code == Some(wanted.as_str()),
             // `system|` asks for the system alone.
             None => true,
@@ -271,7 +272,7 @@ mod tests {
         let concept = json!({"text": "x", "coding": [{"code": "A"}, coding]});
         check("8867-4a", "CodeableConcept", concept.clone(), true);
         check("|A", "CodeableConcept", concept.clone(), true);
-        check("|a", "CodeableConcept", concept.clone(), false);
+        check("|a", "CodeableConcept", concept.clone(), true);
         check("x", "CodeableConcept", concept, false);
     }
 

@@ -76,8 +76,8 @@ fn every_search_type_is_described() {
         ("Observation?value-quantity=5.4||mg", "eq 5.4||mg"),
         ("Patient?family=Sm", "starts with `sm`"),
         ("Patient?deceased=false", "no element exists, or only `false`"),
-        ("Patient?deceased:missing=false", "always"),
-        ("Patient?deceased:missing=true", "never"),
+        ("Patient?deceased:missing=false", "there is a value"),
+        ("Patient?deceased:missing=true", "there is no value"),
         ("Patient?gender:missing=false", "there is a value"),
         ("Observation?subject=Patient/1", "points to `Patient/1`"),
         (

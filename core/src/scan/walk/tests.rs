@@ -5,7 +5,7 @@ use super::*;
 struct All;
 
 impl Watch for All {
-    fn root_closed(&mut self, _: usize, _: &[u8], _: &[Capture]) -> Flow {
+    fn root_closed(&mut self, _: usize, _: &[u8], _: usize, _: &[Capture]) -> Flow {
         Flow::Continue
     }
 }

@@ -27,6 +27,8 @@ pub struct Edge {
     pub closed: bool,
 }
 
+const OUT_OF_RANGE: &str =
+    "the number is out of range; at most 64 digits and a power of ten within 200 can be compared";
 const MALFORMED: &str = "malformed number; expected a decimal such as 5, -0.25 or 1.5e3";
 
 impl NumberMatcher {
@@ -34,8 +36,13 @@ impl NumberMatcher {
     pub fn parse(value: &str) -> Result<NumberMatcher, ValueError> {
         let (prefix, text) = Prefix::split(value).ok_or_else(|| ValueError::whole(value, NO_PREFIX))?;
         let at = value.len() - text.len();
+        let message = if Decimal::read(text.as_bytes()).is_some() {
+            OUT_OF_RANGE
+        } else {
+            MALFORMED
+        };
         let malformed = || ValueError {
-            message: MALFORMED.to_owned(),
+            message: message.to_owned(),
             span: at..value.len(),
         };
         let written = Written::search_value(text).ok_or_else(malformed)?;

@@ -226,7 +226,7 @@ impl TokenMatcher {
         match self {
             TokenMatcher::Code(wanted) => match &wanted.system {
                 System::Any => wanted.says(code, info.exact),
-                System::Absent => info.implied.is_none() && wanted.says(code, true),
+                System::Absent => info.implied.is_none() && wanted.says(code, info.exact),
                 System::Is(system) => {
                     system_of(info, code).is_some_and(|own| own == *system) && wanted.says(code, true)
                 }
@@ -274,7 +274,7 @@ impl TokenMatcher {
 impl Code {
     fn matches(&self, system: Option<Text<'_>>, code: Option<Text<'_>>) -> bool {
         // `system|` asks for the system alone: the standard compares nothing else.
-        let says = |code| self.says(code, self.system != System::Any);
+        let says = |code| self.says(code, matches!(self.system, System::Is(_)));
         self.has_system(system) && code.map_or(self.code.is_none(), says)
     }
 
@@ -354,7 +354,7 @@ mod tests {
             ("http://a|", true),
             ("http://b|", true),
             ("|y", true),
-            ("|Y", false),
+            ("|Y", true),
             ("|X1", false),
             ("y", true),
             ("t", false),

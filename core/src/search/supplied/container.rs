@@ -219,7 +219,7 @@ impl Strings {
 struct Everything;
 
 impl Watch for Everything {
-    fn root_closed(&mut self, _: usize, _: &[u8], _: &[Capture]) -> Flow {
+    fn root_closed(&mut self, _: usize, _: &[u8], _: usize, _: &[Capture]) -> Flow {
         Flow::Continue
     }
 }
