@@ -206,6 +206,20 @@ fn standard_input_cannot_be_read_twice() {
     assert_eq!(ran.out, "");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_pipe_by_its_descriptor_cannot_be_read_twice() {
+    let folder = folder();
+    let ran = folder
+        .run_with(
+            RECORDS.as_bytes(),
+            &["export", "/dev/stdin", "-o", "-", "--patient", "a"],
+        )
+        .ends(2);
+    assert!(ran.err.contains("a pipe cannot be read twice"), "{}", ran.err);
+    assert_eq!(ran.out, "");
+}
+
 #[test]
 fn one_group_id_with_two_contents_is_refused() {
     let folder = folder();

@@ -113,6 +113,9 @@ fn prepare(args: &ExportArgs, now: &str) -> Result<Prepared, Faults> {
     }
     let reads_stdin = places.contains(&InputPlace::Stdin);
     let asked = cohort::asked_for(&args.cohort, &args.request, now, reads_stdin, &mut faults);
+    if asked.is_some() {
+        refuse_pipes(&places, &mut faults);
+    }
     let provisional = asked.as_ref().map(cohort::provisional);
     let compiled = request::compile(&args.request, &args.checks, provisional, now, &mut faults);
     let (Some((request, plan)), true) = (compiled, faults.is_empty()) else {
@@ -158,6 +161,19 @@ fn find(
     request.cohort = Some(found.cohort.clone());
     job.plan = Plan::compile(&request, &registry).map_err(CohortError::Plan)?;
     Ok(found)
+}
+
+/// What can be read only once holds nothing for the second pass: without this, nobody's records would be exported.
+fn refuse_pipes(places: &[InputPlace], faults: &mut Faults) {
+    for place in places {
+        if let InputPlace::File(path) = place
+            && std::fs::metadata(path).is_ok_and(|data| !data.is_file())
+        {
+            faults.usage(format_args!(
+                "{place}: a cohort takes two passes over the input, and a pipe cannot be read twice"
+            ));
+        }
+    }
 }
 
 /// Flags about files and their manifest mean nothing where there are none.
