@@ -18,6 +18,8 @@ pub struct GateStates(Vec<State>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Open,
+    /// No by all that has been read; a member that the gate waits for may still turn it into a yes.
+    Doubtful,
     Passed,
     Failed,
 }
@@ -128,7 +130,8 @@ impl Watch for Decider<'_> {
             let complete = self.plan.gates[gate].roots & !self.seen == 0;
             // A value that is found stays found, so the gate may pass before all places have been read.
             let early = self.plan.gates[gate].test.only_grows();
-            if self.states.0[gate] != State::Open || !(complete || early) {
+            let is_settled = matches!(self.states.0[gate], State::Passed | State::Failed);
+            if is_settled || !(complete || early) {
                 continue;
             }
             let line = Line {
@@ -141,7 +144,14 @@ impl Watch for Decider<'_> {
             match line.passes(&self.plan.gates[gate].test) {
                 Ok(true) => self.states.0[gate] = State::Passed,
                 Ok(false) if complete || self.rest_is_absent(gate, bytes, at) => self.states.0[gate] = State::Failed,
-                _ => continue,
+                Ok(false) => {
+                    self.states.0[gate] = State::Doubtful;
+                    continue;
+                }
+                Err(MustWait) => {
+                    self.states.0[gate] = State::Open;
+                    continue;
+                }
             }
             decided = true;
         }
