@@ -242,7 +242,8 @@ fn bytes_kept(report: &Report) -> u64 {
 /// - `output`, `manifest` (null with `-o -`), `transactionTime`
 /// - `inputs`, `storedBytes` (as they lie on disk), `bytes` (as lines), `lines`
 /// - `read`, `kept`, `keptBytes`, and the same for each type in `types`
-/// - `files`: `kind` (`output` or `error`), `type`, `path`, `count`, `bytes`, `size` (as stored)
+/// - `files`: `kind` (`output`, `deleted` or `error`), `type`, `path`, `count`, `bytes`, `size` (as stored),
+///   `continuesIn` (path; only where a block goes on in another file)
 /// - `bad`: `total`, `kinds` (`code`, `count`), `places` (`input`, `line`, `column`, `code`; the first few)
 /// - `threads`, `milliseconds`, `bytesPerSecond`
 pub(crate) fn json(report: &Report, facts: &Facts) -> String {
@@ -284,16 +285,19 @@ fn files(report: &Report, facts: &Facts) -> Vec<Tree> {
     let file = |file: &FileEntry| {
         let kind = match file.name.kind {
             FileKind::Output => "output",
+            FileKind::Deleted => "deleted",
             FileKind::Error => "error",
         };
-        Tree::Object(vec![
+        let mut members = vec![
             ("kind", Tree::text(kind)),
             ("type", Tree::text(&file.name.type_name)),
             ("path", Tree::text(&file.path)),
             ("count", Tree::Number(file.resources)),
             ("bytes", Tree::Number(file.bytes)),
             ("size", Tree::Number(file.size)),
-        ])
+        ];
+        members.extend(file.continues_in.iter().map(|path| ("continuesIn", Tree::text(path))));
+        Tree::Object(members)
     };
     report.files.iter().map(file).collect()
 }

@@ -30,6 +30,9 @@ pub struct ManifestFacts {
     pub base_url: Option<String>,
     /// Media type of the files.
     pub output_format: String,
+    /// The type that output is organized by (`organizeOutputBy`): then files hold blocks, and items of `output` have no
+    /// type.
+    pub organized_by: Option<String>,
 }
 
 /// Writes the manifest as JSON, with a newline at the end.
@@ -45,40 +48,44 @@ pub fn manifest(report: &Report, facts: &ManifestFacts) -> String {
     };
     let time = format!("\"transactionTime\": {}", quoted(&facts.transaction_time));
     let token = format!("\"requiresAccessToken\": {}", facts.requires_access_token);
+    let organized = facts.organized_by.as_ref();
+    let organized = organized.map(|name| format!("\"outputOrganizedBy\": {}", quoted(name)));
     let output = format!("\"output\": {}", list(FileKind::Output));
-    let members = match facts.generation {
+    // Where nothing is known to be deleted the key is left out: an empty list would say that nothing was.
+    let has_deleted = of_kind(FileKind::Deleted).next().is_some();
+    let deleted = has_deleted.then(|| format!("\"deleted\": {}", list(FileKind::Deleted)));
+    let members: Vec<String> = match facts.generation {
         Generation::V2V3 => {
             let request = format!("\"request\": {}", quoted(&facts.request));
-            vec![
-                time,
-                request,
-                token,
-                output,
-                format!("\"error\": {}", list(FileKind::Error)),
-            ]
+            let error = format!("\"error\": {}", list(FileKind::Error));
+            let head = [time, request, token].into_iter().chain(organized);
+            head.chain([output]).chain(deleted).chain([error]).collect()
         }
         Generation::V4 => {
             let kind = "\"manifestType\": \"http://hl7.org/fhir/uv/bulkdata/StructureDefinition/BulkDataManifest\"";
             let format = format!("\"outputFormat\": {}", quoted(&facts.output_format));
             let outcome = format!("\"outcome\": {}", list(FileKind::Error));
-            vec![kind.to_owned(), time, token, format, output, outcome]
+            let head = [kind.to_owned(), time, token, format].into_iter().chain(organized);
+            head.chain([output]).chain(deleted).chain([outcome]).collect()
         }
     };
     format!("{{\n  {}\n}}\n", members.join(",\n  "))
 }
 
 fn item(file: &FileEntry, facts: &ManifestFacts) -> String {
-    let url = match &facts.base_url {
-        Some(base) => format!("{}/{}", base.trim_end_matches('/'), file.path),
-        None => file.path.clone(),
-    };
+    let url = url(&file.path, facts);
     let mut members = Vec::new();
     let is_error = file.name.kind == FileKind::Error;
     let v4 = facts.generation == Generation::V4;
-    if !(v4 && is_error) {
+    let is_output = file.name.kind == FileKind::Output;
+    let has_type = if is_output { facts.organized_by.is_none() } else { !v4 };
+    if has_type {
         members.push(format!("\"type\": {}", quoted(&file.name.type_name)));
     }
     members.push(format!("\"url\": {}", quoted(&url)));
+    if let Some(next) = &file.continues_in {
+        members.push(format!("\"continuesInFile\": {}", quoted(&self::url(next, facts))));
+    }
     members.push(format!("\"count\": {}", file.resources));
     if v4 {
         members.push(format!("\"fileSize\": {}", file.size));
@@ -90,6 +97,13 @@ fn item(file: &FileEntry, facts: &ManifestFacts) -> String {
         ));
     }
     format!("{{ {} }}", members.join(", "))
+}
+
+fn url(path: &str, facts: &ManifestFacts) -> String {
+    match &facts.base_url {
+        Some(base) => format!("{}/{path}", base.trim_end_matches('/')),
+        None => path.to_owned(),
+    }
 }
 
 /// The kick-off URL that asks a server for the same: `$export?_type=…`, relative unless a base is given.
@@ -146,6 +160,7 @@ mod tests {
             resources: 3,
             bytes: 100,
             size: 40,
+            continues_in: None,
         };
         let files = vec![
             file(FileKind::Output, "Patient", "Patient.000.ndjson.gz"),
@@ -169,6 +184,7 @@ mod tests {
             requires_access_token: false,
             base_url: Some("https://example.org/files/".into()),
             output_format: "application/fhir+ndjson".into(),
+            organized_by: None,
         }
     }
 
@@ -201,6 +217,36 @@ mod tests {
         assert_eq!(four["output"][0]["fileSize"], 40);
         assert!(four["outcome"][0].get("type").is_none());
         assert_eq!(four["outcome"][0]["countSeverity"][0]["count"], 3);
+    }
+
+    #[test]
+    fn deletions_have_a_list_of_their_own() {
+        let mut report = report();
+        report.files[0].name.kind = FileKind::Deleted;
+        report.files[0].name.type_name = "Bundle".into();
+        let value = |generation| -> serde_json::Value {
+            serde_json::from_str(&manifest(&report, &facts(generation))).expect("valid JSON")
+        };
+        let three = value(Generation::V2V3);
+        assert_eq!(three["output"].as_array().map(Vec::len), Some(0));
+        assert_eq!(three["deleted"][0]["type"], "Bundle");
+        assert!(value(Generation::V4)["deleted"][0].get("type").is_none());
+    }
+
+    #[test]
+    fn organized_output_has_no_types_and_may_go_on_in_another_file() {
+        let mut report = report();
+        report.files[0].continues_in = Some("Patient.001.ndjson.gz".into());
+        let facts = ManifestFacts {
+            organized_by: Some("Patient".into()),
+            ..facts(Generation::V2V3)
+        };
+        let value: serde_json::Value = serde_json::from_str(&manifest(&report, &facts)).expect("valid JSON");
+        assert_eq!(value["outputOrganizedBy"], "Patient");
+        assert!(value["output"][0].get("type").is_none());
+        assert_eq!(value["error"][0]["type"], "OperationOutcome");
+        let next = "https://example.org/files/Patient.001.ndjson.gz";
+        assert_eq!(value["output"][0]["continuesInFile"], next);
     }
 
     #[test]

@@ -108,6 +108,7 @@ impl<F> Series<F> {
             resources,
             bytes,
             size: stored.size,
+            continues_in: None,
         });
         Ok(())
     }

@@ -49,6 +49,9 @@ pub struct FileEntry {
     pub bytes: u64,
     /// Bytes as stored.
     pub size: u64,
+    /// Path of the file in which the last block of this one goes on; blocks there are only where output is organized by
+    /// a resource.
+    pub continues_in: Option<String>,
 }
 
 /// Where a bad line is.

@@ -9,6 +9,8 @@ use crate::error::Error;
 pub enum FileKind {
     /// Kept resources.
     Output,
+    /// Deletions: transaction Bundles, one a line.
+    Deleted,
     /// OperationOutcomes about bad lines.
     Error,
 }
@@ -28,6 +30,7 @@ impl fmt::Display for FileName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let folder = match self.kind {
             FileKind::Output => "",
+            FileKind::Deleted => "deleted/",
             FileKind::Error => "error/",
         };
         write!(f, "{folder}{}.{:03}.ndjson", self.type_name, self.sequence)

@@ -165,7 +165,11 @@ impl FolderSink {
 
     /// Removes the data files of an earlier export; nothing else that lies in the folder.
     fn remove_earlier(&self) -> Result<(), OutputError> {
-        for folder in [self.folder.clone(), self.folder.join("error")] {
+        for folder in [
+            self.folder.clone(),
+            self.folder.join("deleted"),
+            self.folder.join("error"),
+        ] {
             let Ok(entries) = fs::read_dir(&folder) else { continue };
             for entry in entries.flatten() {
                 if is_data_file(&entry.file_name().to_string_lossy()) {

@@ -54,6 +54,7 @@ fn run_into_folder(
         requires_access_token: false,
         base_url: options.base_url.clone(),
         output_format: "application/fhir+ndjson".to_owned(),
+        organized_by: None,
     };
     sink.commit(&manifest(&report, &facts))?;
     Ok(report)

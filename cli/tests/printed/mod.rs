@@ -83,6 +83,7 @@ fn file(json: &Value) -> Result<FileEntry, String> {
     let (path, type_name) = (text(json, "path")?, text(json, "type")?);
     let kind = match text(json, "kind")?.as_str() {
         "output" => FileKind::Output,
+        "deleted" => FileKind::Deleted,
         "error" => FileKind::Error,
         other => return Err(format!("no kind of file: {other}")),
     };
@@ -101,6 +102,7 @@ fn file(json: &Value) -> Result<FileEntry, String> {
         resources: number(json, "count")?,
         bytes: number(json, "bytes")?,
         size: number(json, "size")?,
+        continues_in: text(json, "continuesIn").ok(),
     })
 }
 
