@@ -4,6 +4,7 @@
 
 pub mod cohort;
 pub mod content;
+pub mod deleted;
 pub mod deletion;
 pub mod error;
 pub mod export;

@@ -260,14 +260,14 @@ fn tell(args: &ExportArgs, job: &Job, exported: &Exported, facts: &Facts) -> Exi
     let is_wanted = |name: &str| job.plan.type_plans().any(|of_type| of_type.type_name == name);
     let told = match (args.report, &facts.manifest) {
         (ReportArg::Text, _) => {
-            messages::note(summary::text(report, facts, is_wanted).trim_end());
+            messages::note(summary::text(exported, facts, is_wanted).trim_end());
             Exit::Done
         }
         (ReportArg::Json, None) => {
-            messages::note(summary::json(report, facts).trim_end());
+            messages::note(summary::json(exported, facts).trim_end());
             Exit::Done
         }
-        (ReportArg::Json, Some(_)) => super::print(summary::json(report, facts).as_bytes()),
+        (ReportArg::Json, Some(_)) => super::print(summary::json(exported, facts).as_bytes()),
     };
     if told == Exit::Done && report.bad_lines() > 0 {
         Exit::BadRecords
