@@ -14,6 +14,7 @@ pub mod partition;
 pub mod plan;
 pub mod position;
 pub mod problem;
+pub mod profile;
 pub mod project;
 pub mod quote;
 pub mod report;
