@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use fhirehose_core::ids::IdSet;
+use fhirehose_core::profile::Level;
 use fhirehose_core::request::Cohort;
 use fhirehose_core::search::kind::date;
 use fhirehose_native::passes::{CohortRequest, FoundCohort};
@@ -60,6 +61,18 @@ pub(crate) fn provisional(asked: &CohortRequest) -> Cohort {
         patients: asked.patients.clone().unwrap_or_default(),
         exclusive: asked.exclusive,
         group: asked.group.clone(),
+    }
+}
+
+/// The level that an export of the cohort is at, or of everything. `None`: the list is empty, which has been told.
+pub(crate) fn level(asked: Option<&CohortRequest>) -> Option<Level> {
+    let Some(asked) = asked else {
+        return Some(Level::System);
+    };
+    match &asked.patients {
+        Some(ids) if ids.is_empty() => None,
+        _ if asked.group.is_some() => Some(Level::Group),
+        _ => Some(Level::Patient),
     }
 }
 

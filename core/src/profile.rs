@@ -219,7 +219,7 @@ impl Profile {
 
     /// The types that are exported where no list of types is given. Empty: every type, as an empty list in a request says.
     ///
-    /// Where the level is not known, what some level exports.
+    /// Where the level is not known or not offered, what some level exports.
     #[must_use]
     pub fn default_types(&self, level: Option<Level>) -> Vec<&'static str> {
         let mut names: Vec<&str> = Vec::new();
@@ -244,8 +244,9 @@ impl Profile {
         }
     }
 
-    /// What is offered at a level, or at any where it is not known.
+    /// What is offered at a level; at any where it is not known or not offered, so that the rest can be told too.
     fn at(&self, level: Option<Level>) -> impl Iterator<Item = &'static LevelRule> {
+        let level = level.filter(|level| self.level(*level).is_some());
         let is_meant = move |rule: &&LevelRule| level.is_none_or(|level| level == rule.level);
         self.levels.iter().filter(is_meant)
     }

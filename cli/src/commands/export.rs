@@ -117,7 +117,8 @@ fn prepare(args: &ExportArgs, now: &str) -> Result<Prepared, Faults> {
         refuse_pipes(&places, &mut faults);
     }
     let provisional = asked.as_ref().map(cohort::provisional);
-    let compiled = request::compile(&args.request, &args.checks, provisional, now, &mut faults);
+    let level = cohort::level(asked.as_ref());
+    let compiled = request::compile(&args.request, &args.checks, level, provisional, now, &mut faults);
     let (Some((request, plan)), true) = (compiled, faults.is_empty()) else {
         return Err(faults);
     };
@@ -227,6 +228,11 @@ fn places(named: &[OsString], faults: &mut Faults) -> Vec<InputPlace> {
 }
 
 fn folder(args: &ExportArgs, request: &Request, now: &str) -> FolderOutput {
+    // The manifest repeats what was asked for, not the types that the profile put in.
+    let as_asked = Request {
+        types: args.request.types.clone(),
+        ..request.clone()
+    };
     FolderOutput {
         path: args.output.clone(),
         force: args.force,
@@ -236,7 +242,7 @@ fn folder(args: &ExportArgs, request: &Request, now: &str) -> FolderOutput {
                 IgArg::Four => Generation::V4,
             },
             transaction_time: transaction_time(args, now),
-            request: kick_off_url(request, request.fhir_base.as_deref()),
+            request: kick_off_url(&as_asked, request.fhir_base.as_deref()),
             base_url: args.base_url.clone(),
         },
     }

@@ -230,9 +230,8 @@ impl Checker<'_> {
     }
 
     fn is_exportable(&self, name: &str) -> bool {
-        let mut rules = self.profile.at(self.asked.level).peekable();
-        // A level that is not offered has been told already.
-        rules.peek().is_none() || rules.any(|rule| rule.types.is_none()) || self.rule(name).is_some()
+        let mut rules = self.profile.at(self.asked.level);
+        rules.any(|rule| rule.types.is_none()) || self.rule(name).is_some()
     }
 
     fn is_wanted(&self, name: &str) -> bool {

@@ -107,11 +107,8 @@ fn the_table_speaks_of_types_and_parameters_that_there_are() {
 fn types_of_each_level() {
     let mut all: Vec<&str> = CLINICAL.into_iter().chain(DEPENDENT).collect();
     all.sort_unstable();
-    for level in [None, Some(Level::Patient), Some(Level::Group)] {
-        assert_eq!(ORACLE.default_types(level), all);
-    }
-    assert_eq!(ORACLE.default_types(Some(Level::System)), [""; 0]);
     for level in [None, Some(Level::System), Some(Level::Patient), Some(Level::Group)] {
+        assert_eq!(ORACLE.default_types(level), all);
         assert_eq!(IG.default_types(level), [""; 0], "every type");
     }
     taken(&all, &[]);
@@ -287,6 +284,18 @@ fn t5_prefixes_and_how_often() {
     for value in ["2020", "eq2020", "ge2020", "gt2020", "le2020", "lt2020"] {
         taken(&["Observation"], &[&format!("Observation?date={value}")]);
     }
+    let message = |filter: &str| {
+        let violations = held(&ORACLE, &["Encounter,Observation"], &[filter]);
+        violations.first().map(|of| of.problem.message.clone())
+    };
+    assert_eq!(
+        message("Encounter?date=2020").as_deref(),
+        Some("`date` of Encounter needs ge, gt, le or lt before its value under the oracle profile")
+    );
+    assert_eq!(
+        message("Observation?date=ne2020").as_deref(),
+        Some("`date` of Observation takes eq, ge, gt, le or lt before its value, or nothing, under the oracle profile")
+    );
     taken(&["Observation"], &["Observation?date=ge2020&code=a,b&date=lt2021"]);
     refused(
         &["Observation"],
@@ -443,6 +452,24 @@ fn levels_and_how_many_patients() {
             "oracle {level:?} {patients:?}"
         );
     }
+}
+
+#[test]
+fn a_level_that_is_not_offered_hides_nothing_else() {
+    let (types, type_filters) = (owned(&["Task", "Patient"]), owned(&["Patient?gender=male"]));
+    let asked = Asked {
+        level: Some(Level::System),
+        types: &types,
+        type_filters: &type_filters,
+        ..Asked::default()
+    };
+    let violations = check(&ORACLE, &asked, &Registry::r4());
+    let expected = [
+        ("patient", "", 400, "required"),
+        ("type", "Task", 400, "invalid"),
+        ("type-filter", "Patient", 422, "invalid"),
+    ];
+    assert_eq!(told(&violations), expected);
 }
 
 #[test]

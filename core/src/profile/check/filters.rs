@@ -171,13 +171,13 @@ fn of_values(
         let letters = &item.text[..item.text.len() - rest.len()];
         if !prefixes.contains(&letters) {
             let named: Vec<&str> = prefixes.iter().copied().filter(|prefix| !prefix.is_empty()).collect();
-            let or_none = if prefixes.contains(&"") {
-                ", or with no prefix"
+            let (takes, or_nothing) = if prefixes.contains(&"") {
+                ("takes", ", or nothing,")
             } else {
-                ""
+                ("needs", "")
             };
             let message = format!(
-                "`{}` of {} is given with {}{or_none} under the {profile} profile",
+                "`{}` of {} {takes} {} before its value{or_nothing} under the {profile} profile",
                 pair.name,
                 filter.query.type_name,
                 listed(&named, "or")
