@@ -123,15 +123,20 @@ pub fn group_size(profile: &Profile, group: &str, members: usize) -> Option<Viol
 
 /// The violations, then the problems of the plan, each with its answer.
 ///
-/// Where both speak of the same place in the same text, the profile's word is the narrower one and stands alone.
+/// Where both speak of the same place in the same text, the profile's word is the narrower one and stands alone; so it does
+/// where the plan speaks of a whole text of which the profile names the part.
 #[must_use]
 pub fn with_problems(profile: &Profile, mut violations: Vec<Violation>, problems: Problems) -> Vec<Violation> {
-    let place = |problem: &Problem| (problem.option, problem.text.clone(), problem.span.clone());
-    let told: Vec<_> = violations.iter().map(|violation| place(&violation.problem)).collect();
-    let others = problems.0.into_iter().filter(|problem| {
+    let own: Vec<Problem> = violations.iter().map(|violation| violation.problem.clone()).collect();
+    let is_told = |problem: &Problem| {
+        let is_whole = problem.span == (0..problem.text.len());
+        let mut same = own
+            .iter()
+            .filter(|own| own.option == problem.option && own.text == problem.text);
         // Problems with nothing written have no place.
-        problem.text.is_empty() || !told.contains(&place(problem))
-    });
+        !problem.text.is_empty() && same.any(|own| is_whole || own.span == problem.span)
+    };
+    let others = problems.0.into_iter().filter(|problem| !is_told(problem));
     violations.extend(others.map(|problem| {
         let answer = profile.answer_to(problem.option);
         Violation::new(problem, answer)

@@ -3,7 +3,7 @@
 use super::check::{Asked, Violation, check, group_size, unsupported, with_problems};
 use super::*;
 use crate::plan::Plan;
-use crate::problem::Problems;
+use crate::problem::{Problem, Problems};
 use crate::request::Request;
 use crate::search::table::Registry;
 
@@ -159,14 +159,14 @@ fn dependent_types_need_a_clinical_one() {
 #[test]
 fn t1_filters_need_types_that_hold_theirs() {
     let filter = "Condition?category=problem-list-item";
-    refused(&[], &[filter], &[("type-filter", filter, 400)]);
+    refused(&[], &[filter], &[("type", "", 400)]);
     refused(&["Patient"], &[filter], &[("type-filter", "Condition", 400)]);
     taken(&["Patient,Condition"], &[filter]);
     // Not exported, not asked for: both are to be mended.
     refused(
         &[],
         &["Task?status=draft"],
-        &[("type-filter", "Task?status=draft", 400), ("type-filter", "Task", 422)],
+        &[("type", "", 400), ("type-filter", "Task", 422)],
     );
 }
 
@@ -358,6 +358,28 @@ fn t6_bad_content_is_422_and_is_told_once() {
     assert!(ig.iter().all(|(_, status)| *status == 400), "{ig:?}");
     assert!(!ig.iter().any(|(marked, _)| marked == "code"), "{ig:?}");
     assert_eq!(ig.len(), 7);
+}
+
+#[test]
+fn a_whole_text_gives_way_to_its_part() {
+    let text = "LatestProvenanceResource,RelevantProvenanceResources";
+    let associated_data = owned(&[text]);
+    let asked = Asked {
+        associated_data: &associated_data,
+        ..Asked::default()
+    };
+    let violations = check(&ORACLE, &asked, &Registry::r4());
+    assert_eq!(violations.len(), 1);
+    let of_plan = |option, text: &str| Problem::whole(option, text, "of the plan");
+    let problems = vec![
+        of_plan("include-associated-data", text),
+        of_plan("include-associated-data", "another"),
+        of_plan("elements", text),
+    ];
+    let all = with_problems(&ORACLE, violations.clone(), Problems(problems));
+    assert_eq!(all[0], violations[0]);
+    let others: Vec<&str> = all[1..].iter().map(|of| &*of.problem.text).collect();
+    assert_eq!(others, ["another", text]);
 }
 
 #[test]

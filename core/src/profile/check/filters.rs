@@ -19,18 +19,14 @@ struct Written {
 pub(super) fn check(checker: &Checker<'_>, violations: &mut Vec<Violation>) {
     let filters = written(checker);
     let rules = &checker.profile.filters;
-    if rules.need_types
-        && checker.wanted.is_empty()
-        && let Some(text) = checker.asked.type_filters.first()
-    {
+    if rules.need_types && checker.wanted.is_empty() && !checker.asked.type_filters.is_empty() {
+        // Told of the list that is missing, not of the filters, which may have faults of their own.
         let message = format!(
             "filters need a list of types under the {} profile",
             checker.profile.name
         );
-        violations.push(Violation::new(
-            Problem::whole(Parameter::TypeFilter.option(), text, message),
-            checker.profile.answers.invalid,
-        ));
+        let problem = Problem::whole(Parameter::Type.option(), "", message);
+        violations.push(Violation::new(problem, checker.profile.answers.invalid));
     }
     for (index, filter) in filters.iter().enumerate() {
         let name = &filter.query.type_name;
