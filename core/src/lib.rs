@@ -21,6 +21,7 @@ pub mod plan;
 pub mod position;
 mod prefilter;
 pub mod problem;
+pub mod profile;
 pub mod project;
 pub mod quote;
 pub mod record;
