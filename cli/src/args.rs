@@ -42,8 +42,12 @@ Lines that are not FHIR are left out, counted, and told in OUT/error with their 
 Exit codes: 0 done, 1 done but some records were bad, 2 usage, 3 input or output, 130 interrupted.";
 
 const EXPLAIN_HELP: &str = "\
-Example:
-  fhirehose explain --type-filter 'Observation?category=laboratory&date=ge2020'";
+Examples:
+  What a filter reads and compares:
+    fhirehose explain --type-filter 'Observation?category=laboratory&date=ge2020'
+
+  The passes of a group export, and why each runs:
+    fhirehose explain --group ten-patients --type Patient,Condition,Practitioner,Provenance";
 
 const PARAMS_HELP: &str = "\
 Examples:
@@ -260,6 +264,10 @@ pub(crate) struct ExplainArgs {
     /// The request.
     #[command(flatten)]
     pub(crate) request: RequestArgs,
+
+    /// Whose records.
+    #[command(flatten)]
+    pub(crate) cohort: CohortArgs,
 
     /// How lines are checked.
     #[command(flatten)]

@@ -125,3 +125,70 @@ fn a_name_that_is_no_profile() {
     let ran = Folder::new().run(&["explain", "--profile", "Oracle"]).ends(2);
     assert!(ran.err.contains("[possible values: ig, oracle]"), "{}", ran.err);
 }
+
+#[test]
+fn a_group_of_too_many_is_refused_under_oracle() {
+    let folder = Folder::new();
+    let members = |count: usize| {
+        let all: Vec<String> = (1..=count)
+            .map(|number| format!(r#"{{"entity":{{"reference":"Patient/p{number}"}}}}"#))
+            .collect();
+        all.join(",")
+    };
+    let group = |id: &str, count| {
+        format!(
+            r#"{{"resourceType":"Group","id":"{id}","member":[{}]}}"#,
+            members(count)
+        )
+    };
+    folder.write(
+        "data/groups.ndjson",
+        [group("most", 20_000), group("more", 20_001)].join("\n"),
+    );
+    folder.run(&export("most", "oracle", &["--group", "most"])).ends(0);
+    folder
+        .run(&export("more", "oracle", &["--group", "more"]))
+        .ends(2)
+        .tells(&["20001 patients are asked for, and at most 20000 may be"]);
+    assert!(!folder.path("more").exists(), "nothing is written");
+    folder.run(&export("ig", "ig", &["--group", "more"])).ends(0);
+}
+
+#[test]
+fn oracle_adds_what_records_refer_to_and_provenance_where_it_was_asked_for() {
+    let folder = Folder::new();
+    let lines = [
+        r#"{"resourceType":"Patient","id":"p"}"#,
+        r#"{"resourceType":"Condition","id":"c","subject":{"reference":"Patient/p"},"recorder":{"reference":"Practitioner/d"}}"#,
+        r#"{"resourceType":"Practitioner","id":"d"}"#,
+        r#"{"resourceType":"Practitioner","id":"e"}"#,
+        r#"{"resourceType":"Provenance","id":"v","target":[{"reference":"Condition/c"}]}"#,
+        r#"{"resourceType":"Medication","id":"m"}"#,
+    ];
+    folder.write("data/lines.ndjson", lines.join("\n"));
+    let latest = [
+        "--patient",
+        "p",
+        "--include-associated-data",
+        "LatestProvenanceResources",
+    ];
+    folder.run(&export("all", "oracle", &latest)).ends(0);
+    let names = |out: &str| {
+        let all = folder.files(out).into_iter();
+        all.filter(|name| name.ends_with(".ndjson")).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        names("all"),
+        [
+            "Condition.000.ndjson",
+            "Patient.000.ndjson",
+            "Practitioner.000.ndjson",
+            "Provenance.000.ndjson"
+        ]
+    );
+    assert!(!folder.read("all/Practitioner.000.ndjson").contains(r#""e""#));
+    let without = [&latest[..], &["--type", "Condition"]].concat();
+    folder.run(&export("without", "oracle", &without)).ends(2);
+    folder.run(&export("ig", "ig", &without)).ends(0);
+    assert_eq!(names("ig"), ["Condition.000.ndjson", "Provenance.000.ndjson"]);
+}

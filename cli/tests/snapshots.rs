@@ -88,6 +88,22 @@ fn explain() {
         assert_eq!(ran.err, "");
         assert_snapshot(name, &ran.out);
     }
+    let group = [
+        "explain",
+        "--group",
+        "g",
+        "--type",
+        "Condition,Provenance,Practitioner",
+        "--type-filter",
+        "Practitioner?active=true",
+    ];
+    for (name, more) in [
+        ("explain-group", &[][..]),
+        ("explain-group-json", &["--report", "json"]),
+    ] {
+        let args: Vec<&str> = group.iter().chain(more).copied().collect();
+        assert_snapshot(name, &folder.run(&args).ends(0).out);
+    }
     let oracle = ["explain", "--profile", "oracle", "--type", "Goal"];
     for (name, more) in [
         ("explain-oracle", &[][..]),

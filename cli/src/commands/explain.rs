@@ -2,8 +2,10 @@
 
 use fhirehose_core::plan::explain::profile;
 use fhirehose_core::quote::Tree;
+use fhirehose_native::cohort::CohortRequest;
 
 use crate::args::{ExplainArgs, ReportArg};
+use crate::cohort;
 use crate::exit::Exit;
 use crate::messages::Faults;
 use crate::request;
@@ -11,8 +13,13 @@ use crate::request;
 /// Prints the plan.
 pub(super) fn run(args: &ExplainArgs) -> Exit {
     let mut faults = Faults::default();
-    let Some((_, plan)) = request::compile(&args.request, &args.checks, None, None, &request::now(), &mut faults)
-    else {
+    let now = request::now();
+    let asked = cohort::asked_for(&args.cohort, &args.request, &now, false, &mut faults);
+    let cohort = asked.as_ref().map(CohortRequest::provisional);
+    // Where no cohort is named the request may be meant for one.
+    let level = asked.as_ref().and_then(|asked| cohort::level(Some(asked)));
+    let compiled = request::compile(&args.request, &args.checks, level, cohort, &now, &mut faults);
+    let (Some((_, plan)), true) = (compiled, faults.is_empty()) else {
         return faults.tell();
     };
     let of_profile = request::profile(&args.request);

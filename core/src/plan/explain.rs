@@ -2,7 +2,7 @@
 
 use super::elements::Elements;
 use super::gate::{Gate, Matcher, Path, Test, Window};
-use super::{Filter, Plan, TypePlan};
+use super::{Filter, Plan, Role, TypePlan};
 use crate::quote::Tree;
 use crate::request::OnBad;
 use crate::search::kind::date::{self, Nanos};
@@ -11,6 +11,7 @@ use crate::search::query;
 use crate::search::table::{FhirVersion, WhereTest};
 
 mod instant;
+mod passes;
 pub mod profile;
 #[cfg(test)]
 mod tests;
@@ -44,8 +45,11 @@ impl Plan {
         let mut out = String::new();
         let mut line = |name: &str, text: &str| out.push_str(&format!("{name:12}{text}\n"));
         line("fhir", self.version_name());
+        if let Some(cohort) = passes::cohort(self) {
+            line("cohort", &cohort);
+        }
         line("window", told.window.map_or("open", |gate| &gate.label));
-        line("prefilters", "none");
+        line("prefilters", self.prefilter().unwrap_or("none"));
         line("lines", &format!("at most {} bytes", self.max_line()));
         let checked = if self.trusts() {
             "up to the deciding values (trust)"
@@ -54,14 +58,16 @@ impl Plan {
         };
         line("checked", checked);
         line("bad lines", on_bad(self));
+        passes::push(&mut out, self);
         for type_plan in &told.told {
             push_type(&mut out, type_plan);
         }
         if !told.plain.is_empty() {
-            let how = if told.window.is_some() {
-                "Whole, inside the window"
-            } else {
-                "Whole"
+            let how = match (told.window.is_some(), self.inner.cohort.is_some()) {
+                (false, false) => "Whole",
+                (true, false) => "Whole, inside the window",
+                (false, true) => "Whole, of the cohort",
+                (true, true) => "Whole, of the cohort and inside the window",
             };
             let count = told.plain.len();
             let types = if count == 1 { "type" } else { "types" };
@@ -73,8 +79,10 @@ impl Plan {
 
     /// The same for programs: an object, set out with two blanks a level, with
     ///
-    /// - `fhirVersion`; `maxLine` in bytes; `trust`; `onBad` (`skip` or `stop`); `prefilters` (a list, empty so far);
+    /// - `fhirVersion`; `maxLine` in bytes; `trust`; `onBad` (`skip` or `stop`); `prefilters` (what is asked of raw bytes);
     /// - `window`: null, or `label`, and as instants or null `since` (exclusive), `until` (exclusive), `atMost` (inclusive);
+    /// - `cohort`: null, or `group` (or null), `patients` (how many are listed) and `exclusive`;
+    /// - `passes`: `name`, `reads` (which inputs), `why`, `gathers` (for passes behind it), `exports` (types);
     /// - `types`: those with filters or elements, sorted, each with `type`, `filters`, `captures` (paths whose values are
     ///   kept until the verdict), `watches` (paths below which no name may stand twice) and `elements` (names that stay, or
     ///   null: all). A filter has `text` as written and `gates`, in the order in which they are asked when several can be
@@ -98,14 +106,22 @@ impl Plan {
             ("maxLine", Tree::Number(self.max_line() as u64)),
             ("trust", Tree::Boolean(self.trusts())),
             ("onBad", Tree::text(if stops { "stop" } else { "skip" })),
-            ("prefilters", Tree::List(Vec::new())),
+            ("prefilters", Tree::texts(self.prefilter())),
             ("window", window),
+            ("cohort", passes::cohort_tree(self)),
+            ("passes", passes::tree(self)),
             (
                 "types",
                 Tree::List(told.told.iter().map(|type_plan| type_tree(type_plan)).collect()),
             ),
             ("whole", Tree::texts(told.plain)),
         ]
+    }
+
+    /// What is asked of the raw bytes of a line before it is walked.
+    fn prefilter(&self) -> Option<&'static str> {
+        let is_asked = self.type_plans().any(|type_plan| type_plan.mentions.is_some());
+        is_asked.then_some("a line that mentions no patient of the cohort is dropped unwalked")
     }
 
     fn version_name(&self) -> &'static str {
@@ -118,11 +134,14 @@ impl Plan {
 
     fn told(&self) -> Told<'_> {
         let is_told = |type_plan: &&TypePlan| !type_plan.filters.is_empty() || type_plan.elements.is_some();
-        let (told, plain): (Vec<_>, Vec<_>) = self.type_plans().partition(is_told);
+        let exported = self.type_plans().filter(|type_plan| type_plan.role == Role::Export);
+        let (mut told, plain): (Vec<_>, Vec<_>) = exported.partition(is_told);
+        told.extend(self.inner.later.iter().filter(is_told));
+        told.sort_by(|one, other| one.type_name.cmp(&other.type_name));
         // The window is the same for every type.
-        let window = self.type_plans().find_map(|type_plan| {
-            let first = type_plan.always.first()?;
-            type_plan.gates.get(*first)
+        let window = told.iter().chain(&plain).find_map(|type_plan| {
+            let mut gates = type_plan.gates.iter();
+            gates.find(|gate| matches!(gate.test, Test::Window { .. }))
         });
         Told {
             window,

@@ -40,11 +40,14 @@ struct Inner {
     stage: Stage,
     /// One entry for each type of the registry; `None`: not exported.
     types: Vec<Option<TypePlan>>,
+    /// What passes behind this one may export, for `explain`.
+    later: Vec<TypePlan>,
     /// For each type, whether this pass tells its bad lines.
     tells: Vec<bool>,
     gather: Option<Gather>,
     deleted: Arc<Deleted>,
     bundle: Option<usize>,
+    rule: ProvenanceRule,
     /// For each type, whether some pass may export it.
     asked: Vec<bool>,
     cohort: Option<Cohort>,
@@ -155,10 +158,14 @@ impl Plan {
             rule,
         };
         let mut types = Vec::with_capacity(registry.types().len());
+        let mut later = Vec::new();
         for (index, type_name) in registry.types().iter().enumerate() {
             let part = parts.of(stage, type_name);
             // Compiled also where it is not exported, so that every problem of its filters is told.
             let type_plan = compilation.type_plan(index, &part, &mut problems);
+            if stage == Stage::Main && !matches!(part, Part::Own) && parts.asks(type_name) {
+                later.push(type_plan.clone());
+            }
             types.push((!matches!(part, Part::None)).then_some(type_plan));
         }
         if !problems.is_empty() {
@@ -173,10 +180,12 @@ impl Plan {
             registry: registry.clone(),
             stage,
             types,
+            later,
             tells: registry.types().iter().map(|name| parts.tells(stage, name)).collect(),
             gather: compilation.gather(&parts, &stages),
             deleted: found.deleted.clone(),
             bundle: registry.type_index("Bundle"),
+            rule,
             asked: registry.types().iter().map(|name| parts.asks(name)).collect(),
             cohort: request.cohort.clone(),
             base: compilation.base().map(str::to_owned),
