@@ -1,0 +1,225 @@
+//! The lists of cohort requests through the binary: the same lines as the slow oracle keeps, byte for byte, each once.
+
+mod binary;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use binary::Folder;
+use fhirehose_core::search::table::Registry;
+use fhirehose_tests::cohort_requests::{CohortList, CohortLists, CohortRequest, data_set, data_set_of, synthetic};
+use fhirehose_tests::data;
+use fhirehose_tests::oracle::export::{DataSet, Exported};
+use serde_json::Value;
+
+/// Most differences that are told of one request.
+const MOST_TOLD: usize = 6;
+
+/// Sorted lines by type.
+type Lines = BTreeMap<String, Vec<Vec<u8>>>;
+
+/// The same data as the server's whose base a request names; read once for each base.
+type DataSets = BTreeMap<Option<String>, DataSet>;
+
+fn bases(list: &CohortList) -> BTreeSet<Option<String>> {
+    list.request.iter().map(|request| request.fhir_base.clone()).collect()
+}
+
+fn expected(data: &DataSet, exported: &Exported) -> Lines {
+    let mut lines = Lines::new();
+    for &at in &exported.kept {
+        let record = &data.records()[at];
+        lines
+            .entry(record.type_name.clone())
+            .or_default()
+            .push(record.line.clone());
+    }
+    lines.values_mut().for_each(|lines| lines.sort_unstable());
+    lines
+}
+
+/// What the manifest names, line by line; nothing else may lie in the folder but the outcomes.
+fn written(folder: &Folder, out: &str) -> Result<Lines, String> {
+    let manifest: Value = serde_json::from_str(&folder.read(&format!("{out}/manifest.json"))).expect("JSON");
+    let mut lines = Lines::new();
+    let mut named = BTreeSet::from(["manifest.json".to_owned()]);
+    for file in manifest["output"].as_array().expect("a list") {
+        let (type_name, url) = (
+            file["type"].as_str().expect("a type"),
+            file["url"].as_str().expect("a url"),
+        );
+        let bytes = std::fs::read(folder.path(&format!("{out}/{url}"))).map_err(|error| format!("{url}: {error}"))?;
+        let of_file: Vec<Vec<u8>> = bytes
+            .split(|&byte| byte == b'\n')
+            .filter(|line| !line.is_empty())
+            .map(<[u8]>::to_vec)
+            .collect();
+        if file["count"].as_u64() != Some(of_file.len() as u64) {
+            return Err(format!(
+                "{url}: {} lines, the manifest says {}",
+                of_file.len(),
+                file["count"]
+            ));
+        }
+        lines.entry(type_name.to_owned()).or_default().extend(of_file);
+        named.insert(url.to_owned());
+    }
+    let files = folder.files(out).into_iter().filter(|name| !name.starts_with("error/"));
+    let unnamed: Vec<String> = files.filter(|name| !named.contains(name)).collect();
+    if !unnamed.is_empty() {
+        return Err(format!("the manifest does not name {unnamed:?}"));
+    }
+    lines.values_mut().for_each(|lines| lines.sort_unstable());
+    Ok(lines)
+}
+
+/// Type and id, for reports: nothing else of a record is shown.
+fn name(line: &[u8]) -> String {
+    let value: Value = serde_json::from_slice(line).unwrap_or_default();
+    let text = |member: &str| value[member].as_str().unwrap_or("-").to_owned();
+    format!("{}/{}", text("resourceType"), text("id"))
+}
+
+/// How often each line stands on the left more than on the right.
+fn beyond<'a>(left: &'a [Vec<u8>], right: &[Vec<u8>]) -> Vec<&'a [u8]> {
+    let mut rest: BTreeMap<&[u8], usize> = BTreeMap::new();
+    for line in right {
+        *rest.entry(line).or_default() += 1;
+    }
+    let mut found = Vec::new();
+    for line in left {
+        match rest.get_mut(line.as_slice()) {
+            Some(count) if *count > 0 => *count -= 1,
+            _ => found.push(line.as_slice()),
+        }
+    }
+    found
+}
+
+fn differences(expected: &Lines, written: &Lines) -> Vec<String> {
+    let types: BTreeSet<&String> = expected.keys().chain(written.keys()).collect();
+    let none = Vec::new();
+    let mut told = Vec::new();
+    for type_name in types {
+        let here = expected.get(type_name).unwrap_or(&none);
+        let there = written.get(type_name).unwrap_or(&none);
+        for (what, lines) in [("missing", beyond(here, there)), ("too much", beyond(there, here))] {
+            for line in lines.iter().take(MOST_TOLD) {
+                told.push(format!("{what}: {} (one of {} {type_name})", name(line), lines.len()));
+            }
+        }
+    }
+    told
+}
+
+/// One request through binary and oracle; `Ok` says how many lines were the same.
+fn compare(
+    number: usize,
+    list: &CohortList,
+    request: &CohortRequest,
+    sets: &DataSets,
+    input: &Path,
+) -> Result<usize, Vec<String>> {
+    let folder = Folder::new();
+    if let Some(patients) = &request.patients {
+        folder.write("patients.txt", format!("{}\n", patients.join("\n")));
+    }
+    let options = request.arguments(list, "patients.txt");
+    let label = format!("{number}: {}", options.join(" "));
+    let input = input.to_string_lossy();
+    let mut arguments = vec!["export", &input, "-o", "out"];
+    arguments.extend(options.iter().map(String::as_str));
+    let ran = folder.run(&arguments);
+    let data = &sets[&request.fhir_base];
+    let exported = match (data.export(&request.for_oracle(list)), &request.refused) {
+        (Ok(exported), None) => exported,
+        (Err(_), Some(part)) if ran.code == Some(2) && ran.err.contains(part) => {
+            let clean = folder.files("").iter().all(|name| name == "patients.txt");
+            return if clean {
+                Ok(0)
+            } else {
+                Err(vec![format!("{label}: refused, but something is written")])
+            };
+        }
+        (Err(_), Some(part)) => return Err(vec![format!("{label}: expected `{part}`: {:?} {}", ran.code, ran.err)]),
+        (Err(problem), None) => return Err(vec![format!("{label}: the oracle refuses: {problem}")]),
+        (Ok(_), Some(_)) => return Err(vec![format!("{label}: the oracle accepts")]),
+    };
+    if ran.code != Some(0) {
+        return Err(vec![format!("{label}: {:?} {}", ran.code, ran.err)]);
+    }
+    let found = written(&folder, "out").map(|written| differences(&expected(data, &exported), &written));
+    match found {
+        Ok(differences) if differences.is_empty() => Ok(exported.kept.len()),
+        Ok(differences) => Err(differences.iter().map(|one| format!("{label}\n    {one}")).collect()),
+        Err(problem) => Err(vec![format!("{label}: {problem}")]),
+    }
+}
+
+/// All requests of a list, two at a time.
+fn compare_all(title: &str, list: &CohortList, sets: &DataSets, input: &Path) {
+    let numbered: Vec<(usize, &CohortRequest)> = list.request.iter().enumerate().collect();
+    let halves = [0, 1].map(|half| numbered.iter().filter(move |(at, _)| at % 2 == half));
+    let work = |half: &mut dyn Iterator<Item = &(usize, &CohortRequest)>| -> Vec<Result<usize, Vec<String>>> {
+        half.map(|(at, request)| compare(at + 1, list, request, sets, input))
+            .collect()
+    };
+    let verdicts: Vec<Result<usize, Vec<String>>> = std::thread::scope(|scope| {
+        let running = halves.map(|mut half| scope.spawn(move || work(&mut half)));
+        running
+            .into_iter()
+            .flat_map(|half| half.join().expect("no panic"))
+            .collect()
+    });
+    let kept: usize = verdicts.iter().flatten().sum();
+    let wrong: Vec<&Vec<String>> = verdicts.iter().filter_map(|verdict| verdict.as_ref().err()).collect();
+    let told: Vec<String> = wrong.iter().copied().flatten().cloned().collect();
+    eprintln!(
+        "{title}: {} requests, {kept} lines the same, {} requests differ",
+        verdicts.len(),
+        wrong.len()
+    );
+    assert!(told.is_empty(), "{}", told.join("\n"));
+}
+
+#[test]
+fn synthetic_data() {
+    let list = CohortLists::load().expect("the list reads").synth;
+    assert!(list.request.len() >= 60, "{} requests", list.request.len());
+    let files = synthetic().expect("memory");
+    let folder = Folder::new();
+    for (name, bytes) in &files {
+        folder.write(&format!("data/{name}"), bytes);
+    }
+    // The order of the files is the order of the input.
+    let mut sorted = files;
+    sorted.sort();
+    let registry = Registry::r4().with_us_core();
+    let read = |base: Option<String>| {
+        (
+            base.clone(),
+            data_set(&registry, base.as_deref(), &sorted).expect("reads"),
+        )
+    };
+    let sets: DataSets = bases(&list).into_iter().map(read).collect();
+    compare_all("synthetic", &list, &sets, &folder.path("data"));
+}
+
+#[test]
+fn large_data() {
+    let Some(folder) = data::folder() else {
+        eprintln!("skipped: FHIREHOSE_DATA is not set");
+        return;
+    };
+    let list = CohortLists::load().expect("the list reads").base;
+    assert!(list.request.len() >= 80, "{} requests", list.request.len());
+    let registry = Registry::r4().with_us_core();
+    let read = |base: Option<String>| {
+        (
+            base.clone(),
+            data_set_of(&registry, base.as_deref(), &folder).expect("reads"),
+        )
+    };
+    let sets: DataSets = bases(&list).into_iter().map(read).collect();
+    compare_all("large", &list, &sets, &folder);
+}
