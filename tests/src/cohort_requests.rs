@@ -81,6 +81,15 @@ impl CohortLists {
 }
 
 impl CohortRequest {
+    /// Reads one request: `group = "g"`, one option a line.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the text.
+    pub fn parse(text: &str) -> Result<CohortRequest, String> {
+        toml::from_str(text).map_err(|error| error.to_string())
+    }
+
     /// Its own snapshot or that of the list, if there is one.
     #[must_use]
     pub fn snapshot(&self, list: &CohortList) -> Option<String> {
