@@ -21,7 +21,9 @@ const SHAPES: [&str; 3] = ["observations-many", "mostly-dropped", "all-kept"];
 
 fn job(shape: &Shape, input: &Path, output: &Path, compression: Compression, threads: usize) -> Job {
     Job {
+        request: shape.request.clone(),
         plan: shape.plan.clone(),
+        cohort: None,
         inputs: vec![InputPlace::File(input.to_owned())],
         output: Output::Folder(FolderOutput {
             path: output.to_owned(),
@@ -75,7 +77,7 @@ fn native_shape(criterion: &mut Criterion, shape: &Shape, folder: &Path) -> io::
             group.bench_function(format!("{}/{kind}-{threads}-threads", shape.data), |bencher| {
                 bencher.iter(|| {
                     let done = fhirehose_native::run(&job, &Progress::default(), &Cancel::default());
-                    let report = done.expect("the job runs to its end");
+                    let report = done.expect("the job runs to its end").report;
                     assert_eq!((report.lines, report.kept()), (shape.lines, shape.kept));
                 });
             });

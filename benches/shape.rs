@@ -25,6 +25,8 @@ pub struct Shape {
     /// Whole lines.
     pub text: Arc<Vec<u8>>,
     /// The request.
+    pub request: Request,
+    /// The same, compiled.
     pub plan: Plan,
     /// How many lines there are.
     pub lines: u64,
@@ -164,6 +166,7 @@ impl Make {
             name: self.name,
             data,
             text: self.text,
+            request,
             plan,
             lines,
             kept,

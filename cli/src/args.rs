@@ -71,7 +71,7 @@ pub(crate) enum Command {
     /// Write the resources that a request asks for
     Export(Box<ExportArgs>),
     /// Show what a request reads and tests, without reading data
-    Explain(ExplainArgs),
+    Explain(Box<ExplainArgs>),
     /// List the search parameters that filters can use
     Params(ParamsArgs),
     /// Make synthetic patients with all that belongs to them
@@ -109,6 +109,11 @@ pub(crate) struct RequestArgs {
     /// Root elements to keep, as in 'id,Patient.name'; mandatory ones stay
     #[arg(long, value_name = "E,…")]
     pub(crate) elements: Vec<String>,
+
+    /// Provenance of what is exported: LatestProvenanceResources (the newest of each) or RelevantProvenanceResources
+    /// (all); without it, that of a cohort's records if Provenance is among the types
+    #[arg(long, value_name = "V,…")]
+    pub(crate) include_associated_data: Vec<String>,
 
     /// The data's own server: absolute references under this URL equal relative ones
     #[arg(long, value_name = "URL")]
@@ -155,6 +160,10 @@ pub(crate) struct CohortArgs {
     /// Leave out what is in the compartment of another patient too
     #[arg(long)]
     pub(crate) exclusive: bool,
+
+    /// Go on without patients who are not in the input or not in the group; error/ names each
+    #[arg(long)]
+    pub(crate) lenient: bool,
 }
 
 /// How lines are checked.

@@ -1,17 +1,17 @@
 //! Whose records: patient ids from flags and files, and the pass that finds the cohort.
 
 use std::fmt::Display;
-use std::io::Read;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::sync::Arc;
 
 use fhirehose_core::ids::IdSet;
-use fhirehose_core::request::Cohort;
 use fhirehose_core::search::kind::date;
-use fhirehose_native::passes::{CohortRequest, FoundCohort};
+use fhirehose_native::cohort::{CohortRequest, FoundCohort};
 
 use crate::args::{CohortArgs, RequestArgs};
 use crate::messages::{self, Faults};
+use crate::summary::counted;
 
 /// Most bad ids that are told one by one.
 const MOST_TOLD: u64 = 20;
@@ -26,13 +26,11 @@ pub(crate) fn asked_for(
 ) -> Option<CohortRequest> {
     let by_id = !args.patient.is_empty() || args.patients.is_some();
     if !by_id && args.group.is_none() {
-        if args.exclusive {
-            faults.usage("--exclusive: needs --patient, --patients or --group");
+        let given = [("--exclusive", args.exclusive), ("--lenient", args.lenient)];
+        for (flag, _) in given.iter().filter(|(_, is_given)| *is_given) {
+            faults.usage(format_args!("{flag}: needs --patient, --patients or --group"));
         }
         return None;
-    }
-    if reads_stdin {
-        faults.usage("-: a cohort takes two passes over the input, and standard input cannot be read twice");
     }
     if let Some(group) = &args.group
         && !is_id(group)
@@ -51,16 +49,9 @@ pub(crate) fn asked_for(
         // A malformed time is told with the other problems of the request.
         at: date::read_instant(&at.replace(' ', "+")).unwrap_or_default(),
         base: base.map(str::to_owned),
+        lenient: args.lenient,
+        most: None,
     })
-}
-
-/// Stands for the cohort until it is found, so that the rest of the request can be checked before anything is read.
-pub(crate) fn provisional(asked: &CohortRequest) -> Cohort {
-    Cohort {
-        patients: asked.patients.clone().unwrap_or_default(),
-        exclusive: asked.exclusive,
-        group: asked.group.clone(),
-    }
 }
 
 /// Tells who was left out.
@@ -77,6 +68,24 @@ pub(crate) fn tell(found: &FoundCohort) {
             "note: Group `{missing}`, a member of Group `{group}`, is not in the input"
         ));
     }
+    let told = [
+        (
+            found.unknown.len(),
+            "that were asked for are not in the input; error/ names each",
+        ),
+        (
+            found.strangers.len(),
+            "that were asked for are no members of the group; error/ names each",
+        ),
+        (
+            found.differing,
+            "that were asked for occur more than once, with different content",
+        ),
+    ];
+    for (count, what) in told.iter().filter(|(count, _)| *count > 0) {
+        let patients = counted(*count as u64, "patient");
+        messages::note(format_args!("note: {patients} {what}"));
+    }
 }
 
 fn patients(args: &CohortArgs, base: Option<&str>, reads_stdin: bool, faults: &mut Faults) -> IdSet {
@@ -86,14 +95,15 @@ fn patients(args: &CohortArgs, base: Option<&str>, reads_stdin: bool, faults: &m
         add(&mut ids, text, base, &"--patient", &mut bad, faults);
     }
     if let Some(path) = &args.patients {
-        match read(path, reads_stdin) {
-            Err(text) => faults.io(text),
-            Ok(text) => {
-                for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-                    let place = format!("{}:{}", path.display(), index + 1);
-                    add(&mut ids, line, base, &place, &mut bad, faults);
-                }
+        let mut index = 0;
+        let read = read(path, reads_stdin, |line| {
+            index += 1;
+            if !line.trim().is_empty() {
+                add(&mut ids, line, base, &Place(path, index), &mut bad, faults);
             }
+        });
+        if let Err(text) = read {
+            faults.io(text);
         }
     }
     if bad > MOST_TOLD {
@@ -130,15 +140,29 @@ fn is_id(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
 }
 
-fn read(path: &Path, stdin_is_taken: bool) -> Result<String, String> {
+/// A line of a file, for messages.
+struct Place<'p>(&'p Path, u64);
+
+impl Display for Place<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.0.display(), self.1)
+    }
+}
+
+/// Calls `each` with every line. Millions of them need not lie in memory at once.
+fn read(path: &Path, stdin_is_taken: bool, mut each: impl FnMut(&str)) -> Result<(), String> {
     let told = |error: std::io::Error| format!("cannot read {}: {error}", path.display());
-    if path.as_os_str() != "-" {
-        return std::fs::read_to_string(path).map_err(told);
-    }
-    if stdin_is_taken {
+    let mut lines: Box<dyn BufRead> = if path.as_os_str() != "-" {
+        Box::new(BufReader::new(std::fs::File::open(path).map_err(told)?))
+    } else if stdin_is_taken {
         return Err("--patients -: standard input is an input already".to_owned());
+    } else {
+        Box::new(std::io::stdin().lock())
+    };
+    let mut line = String::new();
+    while lines.read_line(&mut line).map_err(told)? > 0 {
+        each(&line);
+        line.clear();
     }
-    let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text).map_err(told)?;
-    Ok(text)
+    Ok(())
 }

@@ -40,6 +40,7 @@ pub(crate) fn compile(
         fhir_base: args.fhir_base.clone(),
         value_sets: value_sets?,
         cohort,
+        associated_data: args.include_associated_data.clone(),
         trust: checks.trust,
         max_line: checks.max_line,
         on_bad: match checks.on_bad {

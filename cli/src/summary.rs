@@ -111,7 +111,7 @@ pub(crate) fn grouped(number: u64) -> String {
 }
 
 /// The number and what it counts: `1 line`, `2 lines`.
-fn counted(number: u64, one: &str) -> String {
+pub(crate) fn counted(number: u64, one: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {one}{plural}", grouped(number))
 }
@@ -204,7 +204,10 @@ fn types(report: &Report, has_files: bool, is_wanted: impl Fn(&str) -> bool) -> 
         .iter()
         .filter(|file| file.name.kind == FileKind::Output)
         .collect();
-    let (wanted, others): (Vec<_>, Vec<_>) = report.types.iter().partition(|of_type| is_wanted(&of_type.type_name));
+    let (wanted, others): (Vec<_>, Vec<_>) = report
+        .types
+        .iter()
+        .partition(|of_type| of_type.kept > 0 || is_wanted(&of_type.type_name));
     for of_type in wanted {
         let own = outputs
             .iter()

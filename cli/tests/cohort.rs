@@ -172,7 +172,7 @@ fn what_is_not_there_is_named_and_nothing_is_written() {
         (&["--exclusive"], "--exclusive: needs"),
         (
             &["--patient", "a", "--type", "Practitioner"],
-            "Practitioner is in no patient's compartment",
+            "only where something else refers to them",
         ),
     ] {
         let mut all = vec!["export", "data", "-o", "out"];

@@ -24,6 +24,8 @@ struct Group {
     left_out: LeftOut,
     /// The line it came from, as a hash: a second one must be the same.
     content: u64,
+    /// There was a second one, and it was not.
+    differs: bool,
 }
 
 /// Members that do not count, by reason.
@@ -81,10 +83,10 @@ impl Groups {
     }
 
     /// Adds a Group resource, one checked line. One without id is passed over: nobody can ask for it.
-    pub fn add(&mut self, line: &[u8]) -> Result<(), GroupError> {
+    pub fn add(&mut self, line: &[u8]) {
         let resource = Json::new(line.trim_ascii());
         let Some(id) = text_of(resource, "id") else {
-            return Ok(());
+            return;
         };
         let mut group = Group {
             content: content(line.trim_ascii()),
@@ -93,12 +95,9 @@ impl Groups {
         for member in resource.each_of("member") {
             self.add_member(&mut group, member);
         }
-        match self.groups.get(&id) {
-            Some(other) if other.content != group.content => Err(GroupError::Twice(id)),
-            _ => {
-                self.groups.insert(id, group);
-                Ok(())
-            }
+        match self.groups.get_mut(&id) {
+            Some(other) => other.differs |= other.content != group.content,
+            None => drop(self.groups.insert(id, group)),
         }
     }
 
@@ -126,7 +125,8 @@ impl Groups {
         }
     }
 
-    /// The patients of a group. Groups may hold each other; each is looked into once.
+    /// The patients of a group. Groups may hold each other; each is looked into once. One that occurs twice with
+    /// different content is an error if it is among them.
     pub fn resolve(&self, id: &str) -> Result<Resolved, GroupError> {
         if !self.groups.contains_key(id) {
             return Err(GroupError::Unknown(id.to_owned()));
@@ -139,6 +139,9 @@ impl Groups {
                 resolved.missing.push(next);
                 continue;
             };
+            if group.differs {
+                return Err(GroupError::Twice(next));
+            }
             resolved.patients.extend(group.patients.iter());
             resolved.left_out.add(&group.left_out);
             open.extend(
@@ -202,11 +205,11 @@ fn content(line: &[u8]) -> u64 {
 mod tests {
     use super::*;
 
-    fn groups(lines: &[&str]) -> Result<Groups, GroupError> {
+    fn groups(lines: &[&str]) -> Groups {
         let at = date::read_instant("2024-05-01T00:00:00Z").expect("instant");
         let mut groups = Groups::new(at, Some("http://own/fhir/"));
-        lines.iter().try_for_each(|line| groups.add(line.as_bytes()))?;
-        Ok(groups)
+        lines.iter().for_each(|line| groups.add(line.as_bytes()));
+        groups
     }
 
     fn patients(groups: &Groups, id: &str) -> Vec<String> {
@@ -234,7 +237,7 @@ mod tests {
             {"entity":{"identifier":{"value":"x"}}},
             {"entity":{"reference":"Device/j"}},
             {"entity":{"reference":"Patient/a"}}]}"#;
-        let groups = groups(&[line]).expect("one");
+        let groups = groups(&[line]);
         assert_eq!(patients(&groups, "g"), ["a", "c", "h"]);
         let left_out = groups.resolve("g").expect("known").left_out;
         assert_eq!(
@@ -261,7 +264,7 @@ mod tests {
             line("c", &["Patient/1", "Patient/3", "Group/c"]),
             line("empty", &[]),
         ];
-        let groups = groups(&lines.each_ref().map(String::as_str)).expect("different ids");
+        let groups = groups(&lines.each_ref().map(String::as_str));
         assert_eq!(patients(&groups, "a"), ["1", "2", "3"]);
         assert_eq!(groups.resolve("a").expect("known").missing, ["none"]);
         assert!(groups.resolve("empty").expect("known").patients.is_empty());
@@ -274,11 +277,14 @@ mod tests {
     #[test]
     fn one_id_has_one_content() {
         let one = r#"{"resourceType":"Group","id":"g"}"#;
-        assert!(groups(&[one, one]).is_ok());
+        assert!(groups(&[one, one]).resolve("g").is_ok());
         let other = r#"{"resourceType":"Group","id":"g","member":[]}"#;
-        assert_eq!(
-            groups(&[one, other]).map(|_| ()).err(),
-            Some(GroupError::Twice("g".into()))
-        );
+        let outer = r#"{"resourceType":"Group","id":"outer","member":[{"entity":{"reference":"Group/g"}}]}"#;
+        let beside = r#"{"resourceType":"Group","id":"beside"}"#;
+        let groups = groups(&[one, other, one, outer, beside]);
+        let error = |id: &str| groups.resolve(id).map(|_| ()).err();
+        assert_eq!(error("g"), Some(GroupError::Twice("g".into())));
+        assert_eq!(error("outer"), Some(GroupError::Twice("g".into())));
+        assert_eq!(error("beside"), None);
     }
 }

@@ -1,7 +1,8 @@
 //! Gates run on the captured values of a line.
 
 use crate::ids::IdSet;
-use crate::plan::gate::{Base, Matcher, Path, Test};
+use crate::newest::Age;
+use crate::plan::gate::{Base, Matcher, Path, Targets, Test, Window};
 use crate::plan::{Plan, TypePlan};
 use crate::scan::json::{Json, Kind};
 use crate::scan::slots::Capture;
@@ -31,6 +32,8 @@ pub(crate) struct Decider<'p> {
     states: &'p mut GateStates,
     seen: u128,
     trusts: bool,
+    /// Every line is read to its end, whatever its verdict.
+    reads_all: bool,
 }
 
 /// A line's captures while it is judged.
@@ -58,7 +61,13 @@ impl<'p> Decider<'p> {
             states,
             seen: 0,
             trusts: plan.trusts(),
+            reads_all: false,
         }
+    }
+
+    /// From now on lines are read to their end, because somebody else looks at them too.
+    pub(crate) fn read_whole_lines(&mut self) {
+        self.reads_all = true;
     }
 
     /// Whether the members that a gate still waits for are not in the rest of the line. Most often they are not: of the
@@ -155,7 +164,7 @@ impl Watch for Decider<'_> {
             }
             decided = true;
         }
-        if !decided {
+        if !decided || self.reads_all {
             Flow::Continue
         } else if self.is_lost() {
             Flow::Drop
@@ -178,6 +187,20 @@ impl<'a> Line<'a> {
                 Ok(stamp.is_none_or(|stamp| window.holds(stamp.lo)))
             }
             Test::Member { paths, ids, exclusive } => self.is_member(paths, ids, *exclusive),
+            Test::Linked {
+                path,
+                links,
+                type_index,
+            } => self.visit(path, &mut |_, value| {
+                value
+                    .text()
+                    .is_some_and(|id| links.contains(*type_index, id.decode().as_bytes()))
+            }),
+            Test::NobodyElse { paths, ids } => {
+                let other = self.any(paths, &mut |path, value| refers_to(path, value, ids) == Some(false))?;
+                Ok(!other)
+            }
+            Test::Provenance(targets) => self.is_provenance(targets),
             Test::Presence { paths, present } => {
                 let found = self.any(paths, &mut |path, value| is_present(path, value))?;
                 Ok(found == *present)
@@ -240,6 +263,37 @@ impl<'a> Line<'a> {
             listed && !exclusive
         })?;
         Ok(listed && !(exclusive && other))
+    }
+
+    fn is_provenance(&self, of: &Targets) -> Result<bool, MustWait> {
+        let first = |path: &Path| path.slot.and_then(|slot| self.captured(slot).next());
+        let in_window = |window: &Window| {
+            let stamp = first(&of.updated).and_then(|value| date::stored(Leaf::Instant, value));
+            stamp.is_none_or(|stamp| window.holds(stamp.lo))
+        };
+        let patients = of.patients.as_ref().filter(|(_, window)| in_window(window));
+        let age = of.newest.as_ref().map(|newest| {
+            let age = Age::new(first(&of.recorded), first(&of.updated), first(&of.id));
+            (newest, age)
+        });
+        self.visit(&of.target, &mut |path, value| {
+            let Some(text) = value.get("reference").and_then(Json::text) else {
+                return false;
+            };
+            let text = text.decode();
+            let Some((type_name, id)) = reference::target_of(&text, path.reference.base.as_deref()) else {
+                return false;
+            };
+            let id = id.as_bytes();
+            let is_kept = self
+                .registry
+                .type_index(type_name)
+                .is_some_and(|type_index| match &age {
+                    Some((newest, age)) => newest.is(type_index, id, age),
+                    None => of.kept.contains(type_index, id),
+                });
+            is_kept || (type_name == "Patient" && patients.is_some_and(|(ids, _)| ids.contains(id)))
+        })
     }
 
     fn composite(&self, base: &Base, tuples: &[Vec<Matcher>]) -> Result<bool, MustWait> {
@@ -380,6 +434,10 @@ fn refers_to(path: &Path, value: Json<'_>, ids: &IdSet) -> Option<bool> {
     if path.leaf == Leaf::Id {
         return Some(ids.contains(value.text()?.decode().as_bytes()));
     }
+    let value = match path.leaf {
+        Leaf::CodeableReference => value.get("reference")?,
+        _ => value,
+    };
     let text = value.get("reference").and_then(Json::text)?.decode();
     let (type_name, id) = reference::target_of(&text, path.reference.base.as_deref())?;
     (type_name == "Patient").then(|| ids.contains(id.as_bytes()))

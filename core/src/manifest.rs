@@ -114,6 +114,8 @@ pub fn kick_off_url(request: &Request, base: Option<&str>) -> String {
     pairs.extend(request.until.iter().map(|text| ("_until", text.as_str())));
     pairs.extend(request.elements.iter().map(|text| ("_elements", text.as_str())));
     pairs.extend(request.type_filters.iter().map(|text| ("_typeFilter", text.as_str())));
+    let associated = request.associated_data.iter();
+    pairs.extend(associated.map(|text| ("includeAssociatedData", text.as_str())));
     let query: Vec<String> = pairs
         .iter()
         .map(|(name, text)| format!("{name}={}", percent_encoded(text)))

@@ -14,6 +14,23 @@ pub fn bad_line(place: &BadPlace) -> String {
     )
 }
 
+/// A patient who was asked for and is not in the input; the export went on.
+pub fn unknown_patient(id: &str) -> String {
+    warning("not-found", &format!("there is no Patient/{id} in the data"))
+}
+
+/// A patient who was asked for and is no member of the group; the export went on.
+pub fn no_member(id: &str) -> String {
+    warning("not-found", &format!("Patient/{id} is no member of the group"))
+}
+
+fn warning(code: &str, diagnostics: &str) -> String {
+    format!(
+        "{{\"resourceType\":\"OperationOutcome\",\"issue\":[{{\"severity\":\"warning\",\"code\":\"{code}\",\"diagnostics\":{}}}]}}\n",
+        quoted(diagnostics)
+    )
+}
+
 /// The code of the issue (FHIR value set issue-type).
 fn issue_code(kind: BadLine) -> &'static str {
     match kind {

@@ -40,6 +40,8 @@ pub struct Request {
     pub value_sets: HashMap<String, Arc<CodeList>>,
     /// Whose records are exported; `None`: everybody's.
     pub cohort: Option<Cohort>,
+    /// `includeAssociatedData`: `LatestProvenanceResources`, `RelevantProvenanceResources`; items may be comma lists.
+    pub associated_data: Vec<String>,
     /// Do not check what follows the deciding values of a kept line.
     pub trust: bool,
     /// Longest line in bytes, without its newline.
@@ -72,6 +74,7 @@ impl Default for Request {
             fhir_base: None,
             value_sets: HashMap::new(),
             cohort: None,
+            associated_data: Vec::new(),
             trust: false,
             max_line: DEFAULT_MAX_LINE,
             on_bad: OnBad::Skip,

@@ -4,11 +4,30 @@ use crate::error::{BadLine, Error};
 use crate::outcome;
 use crate::partition::{Limits, Series};
 use crate::plan::Plan;
+use crate::plan::associated::Stage;
 use crate::position::Position;
 use crate::report::{BadPlace, FileEntry, Report, TypeCount};
 use crate::request::OnBad;
 use crate::sieve::{Batch, Run};
 use crate::sink::{FileKind, Sink};
+
+/// Types, by their numbers in a registry; there are fewer than 256.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TypeSet([u64; 4]);
+
+impl TypeSet {
+    /// Adds a type.
+    pub fn insert(&mut self, index: usize) {
+        if let Some(word) = self.0.get_mut(index / 64) {
+            *word |= 1 << (index % 64);
+        }
+    }
+
+    /// Whether the type is among them.
+    pub fn contains(&self, index: usize) -> bool {
+        self.0.get(index / 64).is_some_and(|word| word >> (index % 64) & 1 == 1)
+    }
+}
 
 /// Takes batches in input order and decides file names and roll-over.
 #[derive(Debug)]
@@ -25,6 +44,8 @@ pub struct Router<F> {
     input: String,
     /// Lines of the current input before the next batch.
     line: u64,
+    /// The types that each input holds, in the order of the inputs.
+    held: Vec<TypeSet>,
     report: Report,
 }
 
@@ -50,6 +71,7 @@ impl<F> Router<F> {
             closed: Vec::new(),
             input: "input".to_owned(),
             line: 0,
+            held: Vec::new(),
             report: Report::default(),
             plan,
         }
@@ -59,7 +81,25 @@ impl<F> Router<F> {
     pub fn begin_input(&mut self, name: &str) {
         self.input = name.to_owned();
         self.line = 0;
-        self.report.inputs += 1;
+        if self.is_first() {
+            self.report.inputs += 1;
+            self.held.push(TypeSet::default());
+        }
+    }
+
+    /// Goes on with another pass over inputs that have been read before. What they hold is not counted again.
+    pub fn next_pass(&mut self, plan: Plan) {
+        self.plan = plan;
+    }
+
+    /// The types that each input of the main pass holds, in the order of the inputs; of bad lines too, if their type
+    /// could be read.
+    pub fn held(&self) -> &[TypeSet] {
+        &self.held
+    }
+
+    fn is_first(&self) -> bool {
+        self.plan.stage() == Stage::Main
     }
 
     /// Takes the batch of a block. `too_long`: behind the block comes one line that is over the limit.
@@ -71,6 +111,9 @@ impl<F> Router<F> {
         sink: &mut S,
     ) -> Result<(), Error> {
         for bad in &batch.bad {
+            if !self.plan.tells(bad.type_index.map(|index| index as usize)) {
+                continue;
+            }
             let position = Position {
                 line: self.line + bad.line + 1,
                 column: bad.column,
@@ -80,15 +123,13 @@ impl<F> Router<F> {
         for run in &batch.runs {
             self.run(block, batch, run, sink)?;
         }
-        for (count, read) in self.counts.iter_mut().zip(&batch.read) {
-            count.read += read;
+        self.line += batch.lines + u64::from(too_long);
+        if !self.is_first() {
+            return Ok(());
         }
-        self.line += batch.lines;
-        self.report.lines += batch.lines;
-        self.report.bytes_read += batch.bytes;
+        self.count(batch);
+        self.report.lines += u64::from(too_long);
         if too_long {
-            self.line += 1;
-            self.report.lines += 1;
             self.bad_line(
                 Position {
                     line: self.line,
@@ -99,6 +140,20 @@ impl<F> Router<F> {
             )?;
         }
         Ok(())
+    }
+
+    fn count(&mut self, batch: &Batch) {
+        for (count, read) in self.counts.iter_mut().zip(&batch.read) {
+            count.read += read;
+        }
+        self.report.lines += batch.lines;
+        self.report.bytes_read += batch.bytes;
+        if let Some(held) = self.held.last_mut() {
+            let read = batch.read.iter().enumerate().filter(|(_, read)| **read > 0);
+            read.for_each(|(index, _)| held.insert(index));
+            let bad = batch.bad.iter().filter_map(|bad| bad.type_index);
+            bad.for_each(|index| held.insert(index as usize));
+        }
     }
 
     fn run<S: Sink<File = F>>(&mut self, block: &[u8], batch: &Batch, run: &Run, sink: &mut S) -> Result<(), Error> {
@@ -151,6 +206,14 @@ impl<F> Router<F> {
             places.push(place);
         }
         Ok(())
+    }
+
+    /// Writes an outcome that is not about a line.
+    pub fn tell<S: Sink<File = F>>(&mut self, outcome: &str, sink: &mut S) -> Result<(), Error> {
+        let Router {
+            errors, limits, closed, ..
+        } = self;
+        errors.write(outcome.as_bytes(), 1, *limits, sink, closed)
     }
 
     /// How many resources have been kept so far.

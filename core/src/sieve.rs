@@ -2,12 +2,17 @@
 //!
 //! Stateless: the same block gives the same batch on any thread and in any order.
 
+use std::sync::Arc;
+
 use memchr::memmem::Finder;
 
 use crate::error::BadLine;
 use crate::filter::{Decider, GateStates};
+use crate::gather::Gathered;
 use crate::plan::{Plan, TypePlan};
+use crate::prefilter;
 use crate::project;
+use crate::roll::Roll;
 use crate::scan::json::Json;
 use crate::scan::slots::Capture;
 use crate::scan::trie::Trie;
@@ -25,6 +30,27 @@ pub struct Scratch {
     joint: Finder<'static>,
     /// The type of the line before, which is most often the type of the next.
     last_type: (Vec<u8>, usize),
+    /// What has been gathered for the passes behind this one.
+    pub gathered: Gathered,
+    /// Takes down Patients and Groups as they go by.
+    roll: Option<Arc<Roll>>,
+}
+
+impl Scratch {
+    /// Memory for a pass that takes down who and what there is.
+    pub fn with_roll(roll: Arc<Roll>) -> Self {
+        Scratch {
+            roll: Some(roll),
+            ..Scratch::default()
+        }
+    }
+
+    fn notes(&self, plan: &Plan, type_index: usize) -> bool {
+        let name = |index: usize| plan.registry().types().get(index).map(String::as_str);
+        self.roll
+            .as_ref()
+            .is_some_and(|roll| name(type_index).is_some_and(|name| roll.notes(name)))
+    }
 }
 
 impl Default for Scratch {
@@ -39,6 +65,8 @@ impl Default for Scratch {
             type_trie,
             joint: Finder::new(b"}{"),
             last_type,
+            gathered: Gathered::default(),
+            roll: None,
         }
     }
 }
@@ -86,14 +114,29 @@ pub struct BadAt {
     pub column: u64,
     /// What is wrong.
     pub kind: BadLine,
+    /// The type's number in the registry, if it could be read.
+    pub type_index: Option<u32>,
 }
 
 /// What came of one line; `end` is the index of its newline.
 enum Line {
-    Blank { end: usize },
-    Dropped { end: usize, type_index: usize },
-    Kept { end: usize, type_index: usize },
-    Bad { end: usize, at: usize, kind: BadLine },
+    Blank {
+        end: usize,
+    },
+    Dropped {
+        end: usize,
+        type_index: usize,
+    },
+    Kept {
+        end: usize,
+        type_index: usize,
+    },
+    Bad {
+        end: usize,
+        at: usize,
+        kind: BadLine,
+        type_index: Option<usize>,
+    },
 }
 
 /// Sieves a block of whole lines, each ending in `\n`, into `batch`, which is cleared first.
@@ -110,8 +153,10 @@ pub fn run(plan: &Plan, block: &[u8], scratch: &mut Scratch, batch: &mut Batch) 
                 line: batch.lines,
                 column: 0,
                 kind: BadLine::TooLong,
+                type_index: None,
             });
         } else {
+            let line = scratch.look_at(plan, &block[start..end], line);
             batch.take(plan, block, start, line);
         }
         batch.lines += 1;
@@ -134,12 +179,15 @@ impl Batch {
     fn take(&mut self, plan: &Plan, block: &[u8], start: usize, line: Line) {
         match line {
             Line::Blank { .. } => {}
-            Line::Bad { at, kind, .. } => {
+            Line::Bad {
+                at, kind, type_index, ..
+            } => {
                 let column = (at.max(start) - start + 1) as u64;
                 self.bad.push(BadAt {
                     line: self.lines,
                     column,
                     kind,
+                    type_index: type_index.map(|index| index as u32),
                 });
             }
             Line::Dropped { type_index, .. } => self.count(type_index),
@@ -183,6 +231,7 @@ impl Batch {
                         line: self.lines,
                         column: 0,
                         kind,
+                        type_index: Some(type_index as u32),
                     });
                     return;
                 }
@@ -227,9 +276,41 @@ fn sieve_line(plan: &Plan, block: &[u8], start: usize, scratch: &mut Scratch) ->
             Err(line) => return line,
         },
     };
-    match plan.type_plan(type_index) {
+    let is_noted = scratch.notes(plan, type_index);
+    let line = match plan.type_plan(type_index) {
+        None if is_noted => whole(block, start, scratch, |end| Line::Dropped { end, type_index }),
         None => left_early(block, start, start, scratch, |end| Line::Dropped { end, type_index }),
-        Some(type_plan) => judge(plan, type_plan, type_index, block, start, scratch),
+        Some(type_plan) => judge(plan, type_plan, type_index, is_noted, block, start, scratch),
+    };
+    match line {
+        Line::Bad { end, at, kind, .. } => Line::Bad {
+            end,
+            at,
+            kind,
+            type_index: Some(type_index),
+        },
+        line => line,
+    }
+}
+
+impl Scratch {
+    /// Gathers from a line that has been judged, and takes it down. One that passed only for what it refers to is not
+    /// kept.
+    fn look_at(&mut self, plan: &Plan, bytes: &[u8], line: Line) -> Line {
+        let (Line::Kept { end, type_index } | Line::Dropped { end, type_index }) = line else {
+            return line;
+        };
+        if self.notes(plan, type_index)
+            && let Some(roll) = &self.roll
+        {
+            roll.note(&plan.registry().types()[type_index], bytes);
+        }
+        match (&line, plan.type_plan(type_index)) {
+            (Line::Kept { .. }, Some(type_plan)) if !self.gathered.passed(plan, type_plan, type_index, bytes) => {
+                Line::Dropped { end, type_index }
+            }
+            _ => line,
+        }
     }
 }
 
@@ -237,14 +318,23 @@ fn judge(
     plan: &Plan,
     type_plan: &TypePlan,
     type_index: usize,
+    is_noted: bool,
     block: &[u8],
     start: usize,
     scratch: &mut Scratch,
 ) -> Line {
+    if let Some(patients) = &type_plan.mentions
+        && !prefilter::may_mention(&block[start..newline(block, start)], patients)
+    {
+        return left_early(block, start, start, scratch, |end| Line::Dropped { end, type_index });
+    }
     if plan.trusts() && type_plan.gates.is_empty() {
         return left_early(block, start, start, scratch, |end| Line::Kept { end, type_index });
     }
     let mut decider = Decider::new(plan, type_plan, &mut scratch.states);
+    if is_noted {
+        decider.read_whole_lines();
+    }
     match walk::line(block, start, &type_plan.trie, &mut scratch.walk, &mut decider) {
         Ok(Walked::Whole(end)) if decider.keeps(block, &scratch.walk.captures) => Line::Kept { end, type_index },
         Ok(Walked::Whole(end)) => Line::Dropped { end, type_index },
@@ -264,9 +354,15 @@ fn left_early(block: &[u8], start: usize, at: usize, scratch: &mut Scratch, verd
     if scratch.joint.find(&block[at..end]).is_none() {
         return verdict(end);
     }
+    whole(block, start, scratch, verdict)
+}
+
+/// The verdict on a line that has to be right to its end.
+fn whole(block: &[u8], start: usize, scratch: &mut Scratch, verdict: impl Fn(usize) -> Line) -> Line {
     match walk::line(block, start, &scratch.type_trie, &mut scratch.walk, &mut ToTheEnd) {
         Err(fault) => bad(block, fault),
-        Ok(_) => verdict(end),
+        Ok(Walked::Whole(end)) => verdict(end),
+        Ok(Walked::Stopped(at, _)) => verdict(newline(block, at)),
     }
 }
 
@@ -332,6 +428,7 @@ fn type_by_walk(registry: &Registry, block: &[u8], start: usize, scratch: &mut S
         end,
         at: start,
         kind: BadLine::NoResourceType,
+        type_index: None,
     };
     let Some(capture) = scratch.walk.captures.first() else {
         return Err(missing);
@@ -349,6 +446,7 @@ fn type_by_walk(registry: &Registry, block: &[u8], start: usize, scratch: &mut S
         end,
         at: capture.start as usize,
         kind: BadLine::UnknownType,
+        type_index: None,
     };
     registry.type_index(&text.decode()).ok_or(unknown)
 }
@@ -362,6 +460,7 @@ fn bad(block: &[u8], fault: Fault) -> Line {
         end: newline(block, fault.at),
         at: fault.at,
         kind: fault.kind,
+        type_index: None,
     }
 }
 

@@ -14,6 +14,13 @@ pub enum CohortError {
     UnknownPatients(Vec<String>),
     /// Patients that are no members of the group.
     NoMembers(Vec<String>),
+    /// More patients than may be asked for.
+    TooMany {
+        /// How many.
+        patients: usize,
+        /// How many may be.
+        most: usize,
+    },
     /// The engine refused the request of this pass.
     Plan(Problems),
 }
@@ -42,6 +49,9 @@ impl fmt::Display for CohortError {
             CohortError::Group(error) => write!(f, "{error}"),
             CohortError::UnknownPatients(ids) => named(f, ids, "there is no such Patient in the input"),
             CohortError::NoMembers(ids) => named(f, ids, "no members of the group"),
+            CohortError::TooMany { patients, most } => {
+                write!(f, "{patients} patients are asked for, and at most {most} may be")
+            }
             CohortError::Plan(problems) => write!(f, "{problems}"),
         }
     }

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use fhirehose_core::manifest::Generation;
 use fhirehose_core::partition::Limits;
 use fhirehose_core::plan::Plan;
+use fhirehose_core::request::Request;
 
 use crate::codec_out::Compression;
+use crate::cohort::CohortRequest;
 use crate::cohort_error::CohortError;
 use crate::inputs::InputPlace;
 use crate::output_error::OutputError;
@@ -15,8 +17,12 @@ use crate::output_error::OutputError;
 /// Everything that an export over files needs besides its plan.
 #[derive(Clone, Debug)]
 pub struct Job {
-    /// The compiled request.
+    /// The request, for what has to be compiled anew once the cohort and the references are known.
+    pub request: Request,
+    /// The request compiled, with an empty cohort in place of one that has yet to be found.
     pub plan: Plan,
+    /// Whose records are asked for; `None`: everybody's, or the request names them itself.
+    pub cohort: Option<CohortRequest>,
     /// Inputs in order.
     pub inputs: Vec<InputPlace>,
     /// Where kept lines go.

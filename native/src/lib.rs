@@ -2,10 +2,12 @@
 
 pub mod cancel;
 pub mod codec_out;
+pub mod cohort;
 pub mod cohort_error;
 mod compress;
 pub mod folder;
 pub mod gzip;
+mod head;
 pub mod inflate;
 pub mod inputs;
 pub mod job;
@@ -18,4 +20,4 @@ mod stdout;
 pub mod unpack;
 mod writeback;
 
-pub use run::run;
+pub use run::{Exported, run};

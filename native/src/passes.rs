@@ -1,197 +1,237 @@
-//! What needs a pass of its own before the export: who is in the cohort.
+//! The passes of an export: what is exported by its own right, then Provenance of that, then what all of it refers to.
 //!
-//! Group resources may stand anywhere in the input, and a patient who is asked for and does not exist is an error, so the
-//! same engine runs over the same inputs once for the types Patient and Group alone. Other lines are passed over at the
-//! speed of a search for their newline.
+//! A request that needs one pass takes one. Each later pass reads only those inputs that the main pass saw to hold its
+//! types.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use fhirehose_core::cohort::{GroupError, Groups, LeftOut};
-use fhirehose_core::error::Error;
-use fhirehose_core::ids::IdSet;
-use fhirehose_core::partition::Limits;
+use fhirehose_core::gather::Gathered;
+use fhirehose_core::links::Links;
 use fhirehose_core::plan::Plan;
-use fhirehose_core::problem::Problems;
-use fhirehose_core::request::{Cohort, Request};
-use fhirehose_core::scan::json::Json;
-use fhirehose_core::search::kind::date::Nanos;
-use fhirehose_core::search::table::Registry;
-use fhirehose_core::sink::{FileKind, FileName, Sink, Stored};
+use fhirehose_core::plan::associated::{Found, Stage};
+use fhirehose_core::request::Request;
+use fhirehose_core::roll::Roll;
+use fhirehose_core::router::{Router, TypeSet};
+use fhirehose_core::sink::Sink;
 
 use crate::cancel::Cancel;
-use crate::codec_out::Compression;
+use crate::cohort::FoundCohort;
 use crate::cohort_error::CohortError;
 use crate::compress::Queue;
 use crate::inputs::InputPlace;
-use crate::job::{Job, JobError, Output, Progress};
-use crate::pool;
+use crate::job::{Job, JobError, Progress};
+use crate::pool::{self, Pass, Passed};
 
-/// Whose records are asked for.
-#[derive(Clone, Debug)]
-pub struct CohortRequest {
-    /// These patients; `None`: all members of the group.
-    pub patients: Option<Arc<IdSet>>,
-    /// The members of this Group.
-    pub group: Option<String>,
-    /// Leave out what belongs to other patients too.
-    pub exclusive: bool,
-    /// The instant at which memberships must hold.
-    pub at: Nanos,
-    /// The data's own FHIR base.
-    pub base: Option<String>,
+/// A pass that was run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PassFacts {
+    /// What it was for.
+    pub stage: Stage,
+    /// How many inputs it read.
+    pub inputs: usize,
+    /// Resources that it kept.
+    pub kept: u64,
 }
 
-/// How the inputs are read.
-#[derive(Clone, Debug)]
-pub struct Reading {
-    /// Inputs in order; none of them standard input, which cannot be read twice.
-    pub inputs: Vec<InputPlace>,
-    /// Threads.
-    pub threads: usize,
-    /// Bytes read at once.
-    pub chunk: usize,
-    /// Longest line.
-    pub max_line: usize,
+/// A set of resources or patients that a pass needed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetFacts {
+    /// What is in it.
+    pub name: &'static str,
+    /// How many.
+    pub len: usize,
+    /// Bytes of memory.
+    pub memory: usize,
 }
 
-/// The cohort, and who is not in it although somebody might think so.
-#[derive(Debug)]
-pub struct FoundCohort {
-    /// For the request of the main pass.
-    pub cohort: Cohort,
-    /// Members of the group that do not count.
-    pub left_out: LeftOut,
-    /// Groups in the group that the input does not hold.
-    pub missing_groups: Vec<String>,
+/// What the passes left to be finished.
+pub(crate) struct Exporting<S: Sink> {
+    pub(crate) router: Router<S::File>,
+    pub(crate) sink: S,
+    pub(crate) cohort: Option<FoundCohort>,
+    /// Bytes of the inputs as stored.
+    pub(crate) stored: u64,
+    pub(crate) passes: Vec<PassFacts>,
+    pub(crate) sets: Vec<SetFacts>,
 }
 
-/// Reads the inputs for the cohort.
-pub fn find_cohort(
-    request: &CohortRequest,
-    registry: &Registry,
-    reading: &Reading,
-    progress: &Progress,
-    cancel: &Cancel,
-) -> Result<FoundCohort, JobError> {
-    let sink = Roll {
-        wanted: request.patients.clone(),
-        seen: vec![0; request.patients.as_ref().map_or(0, |ids| ids.slots().div_ceil(64))],
-        groups: Groups::new(request.at, request.base.as_deref()),
-        failure: None,
-    };
-    let job = job(request, registry, reading).map_err(CohortError::Plan)?;
-    let (_, roll) = pool::run(&job, sink, &Queue::default(), progress, cancel)?;
-    Ok(roll.cohort(request)?)
+/// How a run of the passes ended.
+pub(crate) enum Ended<S: Sink> {
+    /// Everything that was asked for is in the sink.
+    Done(Box<Exporting<S>>),
+    /// The main pass saw another cohort than it had been told: it has to be run anew with this one.
+    Again(FoundCohort),
 }
 
-fn job(request: &CohortRequest, registry: &Registry, reading: &Reading) -> Result<Job, Problems> {
-    let mut types = Vec::new();
-    types.extend(request.patients.as_ref().map(|_| "Patient".to_owned()));
-    types.extend(request.group.as_ref().map(|_| "Group".to_owned()));
-    let own = Request {
-        types,
-        max_line: reading.max_line,
-        ..Request::default()
-    };
-    Ok(Job {
-        plan: Plan::compile(&own, registry)?,
-        inputs: reading.inputs.clone(),
-        output: Output::Stdout,
-        limits: Limits::default(),
-        compression: Compression::None,
-        threads: reading.threads,
-        chunk: reading.chunk,
-    })
+/// One export while it runs.
+pub(crate) struct Passes<'j> {
+    pub(crate) job: &'j Job,
+    pub(crate) queue: &'j Queue,
+    pub(crate) progress: &'j Progress,
+    pub(crate) cancel: &'j Cancel,
 }
 
-/// A sink that keeps no line: it marks the patients and takes in the groups.
-struct Roll {
-    wanted: Option<Arc<IdSet>>,
-    /// One bit for each slot of `wanted`.
-    seen: Vec<u64>,
-    groups: Groups,
-    failure: Option<GroupError>,
-}
-
-impl Roll {
-    fn patient(&mut self, line: &[u8]) {
-        let id = Json::new(line.trim_ascii()).get("id").and_then(Json::text);
-        let (Some(wanted), Some(id)) = (&self.wanted, id) else {
-            return;
-        };
-        if let Some(slot) = wanted.slot(id.decode().as_bytes()) {
-            self.seen[slot / 64] |= 1 << (slot % 64);
-        }
-    }
-
-    fn was_seen(&self, slot: usize) -> bool {
-        self.seen[slot / 64] >> (slot % 64) & 1 == 1
-    }
-
-    fn cohort(self, request: &CohortRequest) -> Result<FoundCohort, CohortError> {
-        if let Some(failure) = self.failure {
-            return Err(CohortError::Group(failure));
-        }
-        let resolved = match &request.group {
-            Some(group) => Some(self.groups.resolve(group).map_err(CohortError::Group)?),
-            None => None,
-        };
-        let name = |id: &[u8]| String::from_utf8_lossy(id).into_owned();
-        if let Some(wanted) = &self.wanted {
-            let is_unknown = |id: &&[u8]| !wanted.slot(id).is_some_and(|slot| self.was_seen(slot));
-            let unknown: Vec<String> = wanted.iter().filter(is_unknown).map(name).collect();
-            if !unknown.is_empty() {
-                return Err(CohortError::UnknownPatients(unknown));
+impl Passes<'_> {
+    /// Runs all passes into a sink. `is_certain`: the cohort comes from the whole input.
+    pub(crate) fn run<S>(&self, cohort: Option<FoundCohort>, is_certain: bool, sink: S) -> Result<Ended<S>, JobError>
+    where
+        S: Sink + Send,
+        S::File: Send,
+    {
+        let mut request = self.job.request.clone();
+        let plan = match &cohort {
+            Some(found) => {
+                request.cohort = Some(found.cohort.clone());
+                let plan = Plan::compile(&request, self.job.plan.registry());
+                plan.map_err(CohortError::Plan)?
             }
-            if let Some(resolved) = &resolved {
-                let strangers: Vec<String> = wanted
-                    .iter()
-                    .filter(|id| !resolved.patients.contains(id))
-                    .map(name)
-                    .collect();
-                if !strangers.is_empty() {
-                    return Err(CohortError::NoMembers(strangers));
+            None => self.job.plan.clone(),
+        };
+        let asked = self.job.cohort.as_ref();
+        let roll = asked.filter(|_| !is_certain).map(|asked| asked.roll());
+        let router = Router::new(plan.clone(), self.job.limits);
+        let read_before = self.progress.read.load(Ordering::Relaxed);
+        let passed = self.pass(&plan, &self.job.inputs, roll.clone(), router, sink)?;
+        let stored = self.progress.read.load(Ordering::Relaxed) - read_before;
+        let cohort = match (asked, roll) {
+            (Some(asked), Some(roll)) => {
+                let seen = asked.found(&roll)?;
+                if !cohort.is_some_and(|cohort| cohort.agrees(&seen)) {
+                    return Ok(Ended::Again(seen));
                 }
+                Some(seen)
             }
+            _ => cohort,
+        };
+        let exporting = self.later(&request, &plan, passed, cohort)?;
+        Ok(Ended::Done(Box::new(Exporting { stored, ..exporting })))
+    }
+
+    fn later<S>(
+        &self,
+        request: &Request,
+        plan: &Plan,
+        passed: Passed<S>,
+        cohort: Option<FoundCohort>,
+    ) -> Result<Exporting<S>, JobError>
+    where
+        S: Sink + Send,
+        S::File: Send,
+    {
+        let Passed {
+            mut router,
+            mut sink,
+            gathered,
+        } = passed;
+        let Gathered {
+            mut links,
+            kept,
+            follows,
+            ..
+        } = gathered;
+        let mut facts = vec![PassFacts {
+            stage: Stage::Main,
+            inputs: self.job.inputs.len(),
+            kept: router.kept(),
+        }];
+        let mut sets = Vec::new();
+        if let Some(found) = &cohort {
+            let patients = &found.cohort.patients;
+            sets.push(set("patients", patients.len(), patients.memory()));
         }
-        let resolved = resolved.unwrap_or_default();
-        let patients = self.wanted.unwrap_or_else(|| Arc::new(resolved.patients));
-        Ok(FoundCohort {
-            cohort: Cohort {
-                patients,
-                exclusive: request.exclusive,
-                group: request.group.clone(),
-            },
-            left_out: resolved.left_out,
-            missing_groups: resolved.missing,
+        if !kept.is_empty() {
+            sets.push(set("exported", kept.len(), kept.memory()));
+        }
+        let mut found = Found {
+            kept: Arc::new(kept),
+            ..Found::default()
+        };
+        for &stage in plan.stages() {
+            if stage == Stage::Associated {
+                follows.close(&mut links);
+                if !links.is_empty() {
+                    sets.push(set("referred to", links.len(), links.memory()));
+                }
+                // What was exported is not needed any more.
+                found.kept = Arc::default();
+                found.links = Arc::new(std::mem::take(&mut links));
+            }
+            let inputs = self.holding(plan, stage, &found, router.held());
+            if inputs.is_empty() {
+                continue;
+            }
+            let stage_plan = Plan::compile_stage(request, plan.registry(), stage, &found);
+            let stage_plan = stage_plan.map_err(CohortError::Plan)?;
+            let before = router.kept();
+            router.next_pass(stage_plan.clone());
+            let passed = self.pass(&stage_plan, &inputs, None, router, sink)?;
+            (router, sink) = (passed.router, passed.sink);
+            links.merge(passed.gathered.links);
+            if stage == Stage::Rank {
+                found.newest = Arc::new(passed.gathered.newest);
+            }
+            facts.push(PassFacts {
+                stage,
+                inputs: inputs.len(),
+                kept: router.kept() - before,
+            });
+        }
+        Ok(Exporting {
+            router,
+            sink,
+            cohort,
+            stored: 0,
+            passes: facts,
+            sets,
         })
     }
+
+    fn pass<S>(
+        &self,
+        plan: &Plan,
+        inputs: &[InputPlace],
+        roll: Option<Arc<Roll>>,
+        router: Router<S::File>,
+        sink: S,
+    ) -> Result<Passed<S>, JobError>
+    where
+        S: Sink + Send,
+        S::File: Send,
+    {
+        let pass = Pass {
+            job: self.job,
+            plan,
+            inputs,
+            roll,
+            queue: self.queue,
+            progress: self.progress,
+            cancel: self.cancel,
+        };
+        pool::run(&pass, router, sink)
+    }
+
+    /// The inputs that hold what a pass may keep.
+    fn holding(&self, plan: &Plan, stage: Stage, found: &Found, held: &[TypeSet]) -> Vec<InputPlace> {
+        let types: Vec<usize> = match stage {
+            Stage::Main => return self.job.inputs.clone(),
+            Stage::Rank | Stage::Provenance => plan.registry().type_index("Provenance").into_iter().collect(),
+            Stage::Associated => linked_types(&found.links, plan),
+        };
+        let holds = |held: &TypeSet| types.iter().any(|&index| held.contains(index));
+        let places = self.job.inputs.iter().zip(held);
+        places
+            .filter(|(_, held)| holds(held))
+            .map(|(place, _)| place.clone())
+            .collect()
+    }
 }
 
-impl Sink for Roll {
-    /// The type of the lines; `None`: outcomes about bad lines, which the main pass tells.
-    type File = Option<String>;
+fn linked_types(links: &Links, plan: &Plan) -> Vec<usize> {
+    let types = 0..plan.registry().types().len();
+    types.filter(|&index| links.of(index).is_some()).collect()
+}
 
-    fn create(&mut self, name: &FileName) -> Result<Self::File, Error> {
-        Ok((name.kind == FileKind::Output).then(|| name.type_name.clone()))
-    }
-
-    fn write(&mut self, file: &mut Self::File, lines: &[u8]) -> Result<(), Error> {
-        for line in lines.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
-            match file.as_deref() {
-                Some("Patient") => self.patient(line),
-                Some("Group") => {
-                    if let Err(error) = self.groups.add(line) {
-                        self.failure.get_or_insert(error);
-                    }
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn close(&mut self, _: Self::File) -> Result<Stored, Error> {
-        Ok(Stored::default())
-    }
+fn set(name: &'static str, len: usize, memory: usize) -> SetFacts {
+    SetFacts { name, len, memory }
 }

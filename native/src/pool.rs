@@ -5,10 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use fhirehose_core::error::{Error, ErrorKind};
-use fhirehose_core::report::Report;
+use fhirehose_core::gather::Gathered;
+use fhirehose_core::plan::Plan;
+use fhirehose_core::roll::Roll;
 use fhirehose_core::router::Router;
 use fhirehose_core::sieve::{self, Batch, Scratch};
 use fhirehose_core::sink::Sink;
@@ -16,6 +18,7 @@ use fhirehose_core::sink::Sink;
 use crate::cancel::Cancel;
 use crate::codec_out::BlockEncoder;
 use crate::compress::Queue;
+use crate::inputs::InputPlace;
 use crate::job::{Job, JobError, Progress};
 use crate::output_error::OutputError;
 use crate::source::{Block, Source};
@@ -36,46 +39,52 @@ struct Ordered<S: Sink> {
     next: u64,
 }
 
+/// One pass over inputs, into a router that may have taken earlier ones.
+pub(crate) struct Pass<'j> {
+    pub(crate) job: &'j Job,
+    pub(crate) plan: &'j Plan,
+    pub(crate) inputs: &'j [InputPlace],
+    /// Takes down Patients and Groups as they go by.
+    pub(crate) roll: Option<Arc<Roll>>,
+    pub(crate) queue: &'j Queue,
+    pub(crate) progress: &'j Progress,
+    pub(crate) cancel: &'j Cancel,
+}
+
+/// What a pass leaves: the router and the sink for the next one, and what was gathered for it.
+pub(crate) struct Passed<S: Sink> {
+    pub(crate) router: Router<S::File>,
+    pub(crate) sink: S,
+    pub(crate) gathered: Gathered,
+}
+
 struct Pool<'j, S: Sink> {
-    job: &'j Job,
-    progress: &'j Progress,
-    cancel: &'j Cancel,
-    queue: &'j Queue,
+    pass: &'j Pass<'j>,
     source: Mutex<Source<'j>>,
     /// Sieved blocks whose turn has not come.
     sieved: Mutex<BTreeMap<u64, Work>>,
     ordered: Mutex<Ordered<S>>,
     free: Mutex<Vec<Work>>,
     freed: Condvar,
+    gathered: Mutex<Gathered>,
     failure: Mutex<Option<JobError>>,
     stopped: AtomicBool,
 }
 
-/// Runs a job into a sink.
-pub(crate) fn run<S>(
-    job: &Job,
-    sink: S,
-    queue: &Queue,
-    progress: &Progress,
-    cancel: &Cancel,
-) -> Result<(Report, S), JobError>
+/// Runs a pass to the end of its inputs. Files stay open for the next one.
+pub(crate) fn run<S>(pass: &Pass<'_>, router: Router<S::File>, sink: S) -> Result<Passed<S>, JobError>
 where
     S: Sink + Send,
     S::File: Send,
 {
-    let threads = job.threads.max(1);
+    let threads = pass.job.threads.max(1);
+    let source = Source::new(pass.inputs, pass.plan.max_line(), pass.job.chunk, pass.progress);
     let pool = Pool {
-        job,
-        progress,
-        cancel,
-        queue,
-        source: Mutex::new(Source::new(&job.inputs, job.plan.max_line(), job.chunk, progress)),
+        pass,
+        source: Mutex::new(source),
         sieved: Mutex::new(BTreeMap::new()),
-        ordered: Mutex::new(Ordered {
-            router: Router::new(job.plan.clone(), job.limits),
-            sink,
-            next: 0,
-        }),
+        ordered: Mutex::new(Ordered { router, sink, next: 0 }),
+        gathered: Mutex::default(),
         free: Mutex::new((0..2 * threads + 2).map(|_| Work::default()).collect()),
         freed: Condvar::new(),
         failure: Mutex::new(None),
@@ -90,9 +99,9 @@ where
     if let Some(failure) = lock(&pool.failure).take() {
         return Err(failure);
     }
-    let Ordered { router, mut sink, .. } = pool.ordered.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let report = router.finish(&mut sink).map_err(from_core)?;
-    Ok((report, sink))
+    let Ordered { router, sink, .. } = pool.ordered.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let gathered = pool.gathered.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(Passed { router, sink, gathered })
 }
 
 /// Compresses every block that still waits.
@@ -132,13 +141,14 @@ where
     }
 
     fn try_work(&self) -> Result<(), JobError> {
-        let mut scratch = Scratch::default();
-        let mut encoder = encoder(self.job)?;
+        let roll = self.pass.roll.clone();
+        let mut scratch = roll.map_or_else(Scratch::default, Scratch::with_roll);
+        let mut encoder = encoder(self.pass.job)?;
         while let Some(mut work) = self.free_work() {
-            if self.cancel.is_stopped() {
+            if self.pass.cancel.is_stopped() {
                 return Err(JobError::Interrupted);
             }
-            self.queue.help(&mut encoder);
+            self.pass.queue.help(&mut encoder);
             // Not in the `match`, which would hold the lock to its end.
             let read = lock(&self.source).next(&mut work.block);
             match read {
@@ -149,10 +159,11 @@ where
                 }
                 Err(error) => work.failed = Some(error),
             }
-            sieve::run(&self.job.plan, work.block.lines(), &mut scratch, &mut work.batch);
+            sieve::run(self.pass.plan, work.block.lines(), &mut scratch, &mut work.batch);
             lock(&self.sieved).insert(work.block.sequence, work);
             self.route()?;
         }
+        lock(&self.gathered).merge(scratch.gathered);
         self.route()
     }
 
@@ -165,7 +176,7 @@ where
                 Err(TryLockError::WouldBlock) => return Ok(()),
             };
             while let Some(mut work) = self.take_sieved(ordered.next) {
-                ordered.take(&mut work, self.progress)?;
+                ordered.take(&mut work, self.pass.progress)?;
                 self.give_back(work);
             }
             let next = ordered.next;
@@ -243,7 +254,7 @@ where
     }
 }
 
-fn from_core(error: Error) -> JobError {
+pub(crate) fn from_core(error: Error) -> JobError {
     match error.kind() {
         ErrorKind::BadLine => JobError::BadLine(error.to_string()),
         _ => {

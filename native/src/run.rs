@@ -3,49 +3,94 @@
 use std::sync::Arc;
 
 use fhirehose_core::manifest::{ManifestFacts, manifest};
+use fhirehose_core::outcome;
 use fhirehose_core::report::Report;
+use fhirehose_core::sink::Sink;
 
 use crate::cancel::Cancel;
+use crate::cohort::{self, FoundCohort};
 use crate::compress::Queue;
 use crate::folder::FolderSink;
 use crate::job::{FolderOutput, Job, JobError, Output, Progress};
+use crate::passes::{Ended, Exporting, PassFacts, Passes, SetFacts};
 use crate::pool;
 use crate::stdout::StdoutSink;
 
+/// What an export did.
+#[derive(Clone, Debug)]
+pub struct Exported {
+    /// Counts and files.
+    pub report: Report,
+    /// Whose records, where not everybody's.
+    pub cohort: Option<FoundCohort>,
+    /// Bytes of the inputs as stored.
+    pub stored: u64,
+    /// The passes over the inputs, in order; reading ahead for Groups is none of them.
+    pub passes: Vec<PassFacts>,
+    /// The sets that they needed.
+    pub sets: Vec<SetFacts>,
+}
+
 /// Runs a job to its end. What it writes is complete under its final names when this returns `Ok`; after an error
 /// nothing of it is left.
-pub fn run(job: &Job, progress: &Progress, cancel: &Cancel) -> Result<Report, JobError> {
-    let queue = Arc::new(Queue::default());
-    match &job.output {
-        Output::Folder(output) => run_into_folder(job, output, queue, progress, cancel),
-        Output::Stdout => {
-            let sink = StdoutSink::new(job.compression, queue.clone())?;
-            let (report, mut sink) = pool::run(job, sink, &queue, progress, cancel)?;
-            sink.finish().map_err(pool::from_output)?;
-            pool::work_off(job, &queue)?;
-            Ok(report)
-        }
+pub fn run(job: &Job, progress: &Progress, cancel: &Cancel) -> Result<Exported, JobError> {
+    // Lines that have left by standard output cannot be taken back: there nothing may be guessed.
+    let mut is_certain = matches!(job.output, Output::Stdout);
+    let mut cohort = match &job.cohort {
+        None => None,
+        Some(asked) if is_certain => Some(cohort::certain(asked, job, progress, cancel)?),
+        Some(asked) => Some(cohort::likely(asked, job, progress, cancel)?),
+    };
+    loop {
+        let queue = Arc::new(Queue::default());
+        let passes = Passes {
+            job,
+            queue: &queue,
+            progress,
+            cancel,
+        };
+        let seen = match &job.output {
+            Output::Folder(output) => {
+                let sink = folder_sink(job, output, queue.clone(), cancel)?;
+                match passes.run(cohort.take(), is_certain, sink)? {
+                    Ended::Done(exporting) => return commit(*exporting, job, output, &queue),
+                    Ended::Again(seen) => seen,
+                }
+            }
+            Output::Stdout => {
+                let sink = StdoutSink::new(job.compression, queue.clone())?;
+                match passes.run(cohort.take(), is_certain, sink)? {
+                    Ended::Done(exporting) => return flush(*exporting, job, &queue),
+                    Ended::Again(seen) => seen,
+                }
+            }
+        };
+        cohort = Some(seen);
+        is_certain = true;
     }
 }
 
-fn run_into_folder(
+fn folder_sink(job: &Job, output: &FolderOutput, queue: Arc<Queue>, cancel: &Cancel) -> Result<FolderSink, JobError> {
+    let sink = FolderSink::create(&output.path, output.force, job.compression, job.threads, queue, cancel);
+    sink.map_err(JobError::Output)
+}
+
+fn flush(exporting: Exporting<StdoutSink>, job: &Job, queue: &Queue) -> Result<Exported, JobError> {
+    let (exported, mut sink) = finish(exporting)?;
+    sink.finish().map_err(pool::from_output)?;
+    pool::work_off(job, queue)?;
+    Ok(exported)
+}
+
+fn commit(
+    exporting: Exporting<FolderSink>,
     job: &Job,
     output: &FolderOutput,
-    queue: Arc<Queue>,
-    progress: &Progress,
-    cancel: &Cancel,
-) -> Result<Report, JobError> {
-    let sink = FolderSink::create(
-        &output.path,
-        output.force,
-        job.compression,
-        job.threads,
-        queue.clone(),
-        cancel,
-    )?;
-    let (mut report, sink) = pool::run(job, sink, &queue, progress, cancel)?;
-    pool::work_off(job, &queue)?;
-    sink.complete(&mut report)?;
+    queue: &Queue,
+) -> Result<Exported, JobError> {
+    let (mut exported, sink) = finish(exporting)?;
+    pool::work_off(job, queue)?;
+    sink.complete(&mut exported.report)?;
     let options = &output.manifest;
     let facts = ManifestFacts {
         generation: options.generation,
@@ -56,6 +101,34 @@ fn run_into_folder(
         output_format: "application/fhir+ndjson".to_owned(),
         organized_by: None,
     };
-    sink.commit(&manifest(&report, &facts))?;
-    Ok(report)
+    sink.commit(&manifest(&exported.report, &facts))?;
+    Ok(exported)
+}
+
+/// Completes every file.
+fn finish<S: Sink>(exporting: Exporting<S>) -> Result<(Exported, S), JobError> {
+    let Exporting {
+        mut router,
+        mut sink,
+        cohort,
+        stored,
+        passes,
+        sets,
+    } = exporting;
+    if let Some(found) = &cohort {
+        let unknown = found.unknown.iter().map(|id| outcome::unknown_patient(id));
+        let strangers = found.strangers.iter().map(|id| outcome::no_member(id));
+        for line in unknown.chain(strangers) {
+            router.tell(&line, &mut sink).map_err(pool::from_core)?;
+        }
+    }
+    let report = router.finish(&mut sink).map_err(pool::from_core)?;
+    let exported = Exported {
+        report,
+        cohort,
+        stored,
+        passes,
+        sets,
+    };
+    Ok((exported, sink))
 }

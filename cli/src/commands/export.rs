@@ -3,22 +3,19 @@
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use fhirehose_core::manifest::{Generation, kick_off_url};
 use fhirehose_core::partition::Limits;
-use fhirehose_core::plan::Plan;
-use fhirehose_core::report::Report;
 use fhirehose_core::request::Request;
+use fhirehose_native::Exported;
 use fhirehose_native::cancel::Cancel;
 use fhirehose_native::codec_out::Compression;
-use fhirehose_native::cohort_error::CohortError;
+use fhirehose_native::cohort::CohortRequest;
 use fhirehose_native::folder::MANIFEST;
 use fhirehose_native::inputs::{self, InputPlace, InputsErrorKind};
 use fhirehose_native::job::{FolderOutput, Job, JobError, ManifestOptions, Output, Progress};
-use fhirehose_native::passes::{self, CohortRequest, FoundCohort, Reading};
 
 use crate::args::{CompressArg, ExportArgs, IgArg, ReportArg};
 use crate::cohort;
@@ -40,36 +37,26 @@ const GRACE: Duration = Duration::from_millis(500);
 /// Exports.
 pub(super) fn run(args: &ExportArgs) -> Exit {
     let now = request::now();
-    let Prepared {
-        mut job,
-        request,
-        asked,
-    } = match prepare(args, &now) {
-        Ok(prepared) => prepared,
+    let job = match prepare(args, &now) {
+        Ok(job) => job,
         Err(faults) => return faults.tell(),
     };
     let cancel = Cancel::default();
     let progress = Arc::new(Progress::default());
-    let passes = if asked.is_some() { 2 } else { 1 };
-    let to_read = total(&job.inputs).map(|bytes| bytes * passes);
-    let display = is_shown(&job).then(|| Display::start(progress.clone(), to_read));
+    let display = is_shown(&job).then(|| Display::start(progress.clone(), total(&job)));
     let (running, ended) = mpsc::channel();
     if let Err(error) = end_at_signals(cancel.clone(), ended, display.as_ref()) {
         messages::error(format_args!("cannot listen to signals: {error}"));
         return Exit::Io;
     }
     let begun = Instant::now();
-    let found = asked
-        .map(|asked| find(&mut job, request, &asked, &progress, &cancel))
-        .transpose();
-    let read_before = progress.read.load(Ordering::Relaxed);
-    let result = found.and_then(|found| Ok((fhirehose_native::run(&job, &progress, &cancel)?, found)));
+    let result = fhirehose_native::run(&job, &progress, &cancel);
     let took = begun.elapsed();
     drop(running);
     drop(display);
     match result {
-        Ok((report, found)) => {
-            found.iter().for_each(cohort::tell);
+        Ok(exported) => {
+            exported.cohort.iter().for_each(cohort::tell);
             let facts = Facts {
                 output: args.output.display().to_string(),
                 manifest: match &job.output {
@@ -77,26 +64,18 @@ pub(super) fn run(args: &ExportArgs) -> Exit {
                     Output::Stdout => None,
                 },
                 transaction_time: transaction_time(args, &now),
-                stored: progress.read.load(Ordering::Relaxed) - read_before,
+                stored: exported.stored,
                 threads: job.threads,
                 took,
             };
-            tell(args, &job, &report, &facts)
+            tell(args, &job, &exported, &facts)
         }
         Err(error) => failed(&error),
     }
 }
 
-/// A job whose request has been found right.
-struct Prepared {
-    job: Job,
-    request: Request,
-    /// Whose records, where that takes a pass of its own.
-    asked: Option<CohortRequest>,
-}
-
 /// Everything that has to be right before the first byte is read, or everything that is not.
-fn prepare(args: &ExportArgs, now: &str) -> Result<Prepared, Faults> {
+fn prepare(args: &ExportArgs, now: &str) -> Result<Job, Faults> {
     let mut faults = Faults::default();
     let to_stdout = args.output.as_os_str() == "-";
     let compression = compression(args, &mut faults);
@@ -113,11 +92,13 @@ fn prepare(args: &ExportArgs, now: &str) -> Result<Prepared, Faults> {
     }
     let reads_stdin = places.contains(&InputPlace::Stdin);
     let asked = cohort::asked_for(&args.cohort, &args.request, now, reads_stdin, &mut faults);
-    if asked.is_some() {
+    let provisional = asked.as_ref().map(CohortRequest::provisional);
+    let compiled = request::compile(&args.request, &args.checks, provisional, now, &mut faults);
+    if let Some((_, plan)) = &compiled
+        && (asked.is_some() || !plan.stages().is_empty())
+    {
         refuse_pipes(&places, &mut faults);
     }
-    let provisional = asked.as_ref().map(cohort::provisional);
-    let compiled = request::compile(&args.request, &args.checks, provisional, now, &mut faults);
     let (Some((request, plan)), true) = (compiled, faults.is_empty()) else {
         return Err(faults);
     };
@@ -130,49 +111,30 @@ fn prepare(args: &ExportArgs, now: &str) -> Result<Prepared, Faults> {
         max_resources: args.max_resources.map(Into::into),
         max_bytes: args.max_bytes,
     };
-    let job = Job {
+    Ok(Job {
+        request,
         plan,
+        cohort: asked,
         inputs: places,
         output,
         limits,
         compression,
         threads,
         chunk: CHUNK,
-    };
-    Ok(Prepared { job, request, asked })
+    })
 }
 
-/// Reads the inputs for the cohort and compiles the job's plan anew with it.
-fn find(
-    job: &mut Job,
-    mut request: Request,
-    asked: &CohortRequest,
-    progress: &Progress,
-    cancel: &Cancel,
-) -> Result<FoundCohort, JobError> {
-    let reading = Reading {
-        inputs: job.inputs.clone(),
-        threads: job.threads,
-        chunk: job.chunk,
-        max_line: job.plan.max_line(),
-    };
-    let registry = job.plan.registry().clone();
-    let found = passes::find_cohort(asked, &registry, &reading, progress, cancel)?;
-    request.cohort = Some(found.cohort.clone());
-    job.plan = Plan::compile(&request, &registry).map_err(CohortError::Plan)?;
-    Ok(found)
-}
-
-/// What can be read only once holds nothing for the second pass: without this, nobody's records would be exported.
+/// What can be read only once holds nothing for a second pass: without this, records would be missing.
 fn refuse_pipes(places: &[InputPlace], faults: &mut Faults) {
     for place in places {
-        if let InputPlace::File(path) = place
-            && std::fs::metadata(path).is_ok_and(|data| !data.is_file())
-        {
-            faults.usage(format_args!(
-                "{place}: a cohort takes two passes over the input, and a pipe cannot be read twice"
-            ));
-        }
+        let what = match place {
+            InputPlace::Stdin => "standard input",
+            InputPlace::File(path) if std::fs::metadata(path).is_ok_and(|data| !data.is_file()) => "a pipe",
+            InputPlace::File(_) => continue,
+        };
+        faults.usage(format_args!(
+            "{place}: the request takes several passes over the input, and {what} cannot be read twice"
+        ));
     }
 }
 
@@ -254,8 +216,8 @@ fn is_shown(job: &Job) -> bool {
     std::io::stderr().is_terminal() && !lines_are_shown
 }
 
-/// Bytes that there are to read, if every input is a file that says its length.
-fn total(inputs: &[InputPlace]) -> Option<u64> {
+/// Bytes that there are to read, if every input is a file that says its length. Passes behind the main one read little.
+fn total(job: &Job) -> Option<u64> {
     let size = |place: &InputPlace| match place {
         InputPlace::Stdin => None,
         InputPlace::File(path) => std::fs::metadata(path)
@@ -263,7 +225,16 @@ fn total(inputs: &[InputPlace]) -> Option<u64> {
             .filter(|data| data.is_file())
             .map(|data| data.len()),
     };
-    inputs.iter().map(size).sum()
+    let passes = if job.cohort.is_some() && matches!(job.output, Output::Stdout) {
+        2
+    } else {
+        1
+    };
+    job.inputs
+        .iter()
+        .map(size)
+        .sum::<Option<u64>>()
+        .map(|bytes| bytes * passes)
 }
 
 /// Stops the job when somebody asks for it. A job that is complete stands.
@@ -284,7 +255,8 @@ fn end_at_signals(cancel: Cancel, ended: Receiver<()>, display: Option<&Display>
     })
 }
 
-fn tell(args: &ExportArgs, job: &Job, report: &Report, facts: &Facts) -> Exit {
+fn tell(args: &ExportArgs, job: &Job, exported: &Exported, facts: &Facts) -> Exit {
+    let report = &exported.report;
     let is_wanted = |name: &str| job.plan.type_plans().any(|of_type| of_type.type_name == name);
     let told = match (args.report, &facts.manifest) {
         (ReportArg::Text, _) => {

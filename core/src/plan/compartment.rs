@@ -5,13 +5,12 @@ use std::sync::Arc;
 use super::gate::{Gate, Path, Test};
 use super::paths::Places;
 use crate::ids::IdSet;
-use crate::problem::Problem;
-use crate::request::{Cohort, Request};
+use crate::request::Cohort;
 use crate::search::leaf::Leaf;
 use crate::search::table::{PathSpec, Registry, SearchType};
 
 /// A rule of ours beside the table: Devices of a patient lie outside the compartment, and everybody expects them.
-const DEVICE: (&str, &str) = ("Device", "patient");
+pub(super) const DEVICE: (&str, &str) = ("Device", "patient");
 
 /// The gate of one type, or `None`: the type is in no patient's compartment.
 pub(super) fn gate(cohort: &Cohort, registry: &Registry, places: &mut Places<'_>) -> Option<Gate> {
@@ -19,9 +18,9 @@ pub(super) fn gate(cohort: &Cohort, registry: &Registry, places: &mut Places<'_>
         // Other groups of the members are other people's business.
         ("Group", None) => return None,
         ("Group", Some(group)) => {
-            let mut own = IdSet::default();
-            own.insert(group.as_bytes());
-            (vec![own_id(places)], Arc::new(own))
+            let mut own_group = IdSet::default();
+            own_group.insert(group.as_bytes());
+            (vec![own_id(places)], Arc::new(own_group))
         }
         _ => {
             let paths = references(registry, places);
@@ -74,26 +73,18 @@ fn references(registry: &Registry, places: &mut Places<'_>) -> Vec<Path> {
 }
 
 fn own_id(places: &mut Places<'_>) -> Path {
+    own(places, &["id"], "id", SearchType::Token)
+}
+
+/// A path that needs no parameter: an element that every resource of the type has.
+pub(super) fn own(places: &mut Places<'_>, names: &[&str], leaf: &str, kind: SearchType) -> Path {
     let spec = PathSpec {
-        names: vec!["id".to_owned()],
-        leaf: "id".to_owned(),
+        names: names.iter().map(|name| (*name).to_owned()).collect(),
+        leaf: leaf.to_owned(),
         wheres: Vec::new(),
         ref_is: None,
         first: false,
         root: false,
     };
-    places.add(&spec, SearchType::Token, &[])
-}
-
-/// Types that were asked for and cannot be in a compartment.
-pub(super) fn check(request: &Request, registry: &Registry, wanted: Option<&[String]>) -> Vec<Problem> {
-    let (Some(_), Some(wanted)) = (&request.cohort, wanted) else {
-        return Vec::new();
-    };
-    let outside = wanted.iter().filter(|name| !has_members(registry, name));
-    let problem = |name: &String| {
-        let message = format!("{name} is in no patient's compartment, and a cohort is asked for");
-        Problem::whole("type", name, message)
-    };
-    outside.map(problem).collect()
+    places.add(&spec, kind, &[])
 }

@@ -317,7 +317,11 @@ fn compares(gate: &Gate) -> Vec<String> {
     let items = items(&gate.label);
     let item = |index: usize| items.get(index).map(String::as_str).unwrap_or_default();
     match &gate.test {
-        Test::Window { .. } | Test::Member { .. } => vec![gate.label.clone()],
+        Test::Window { .. }
+        | Test::Member { .. }
+        | Test::Linked { .. }
+        | Test::NobodyElse { .. }
+        | Test::Provenance(_) => vec![gate.label.clone()],
         Test::Presence { present: true, .. } => vec!["there is a value".to_owned()],
         Test::Presence { present: false, .. } => vec!["there is no value".to_owned()],
         Test::Values {

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use crate::ids::IdSet;
+use crate::links::Links;
+use crate::newest::Newest;
 use crate::scan::slots::SlotId;
 use crate::search::kind::date::{DateMatcher, Nanos};
 use crate::search::kind::number::NumberMatcher;
@@ -30,6 +32,15 @@ impl Gate {
     pub fn is_membership(&self) -> bool {
         matches!(self.test, Test::Member { .. })
     }
+
+    /// The patients of whom a line must mention one to pass; `None`: it need not.
+    pub(super) fn patients(&self) -> Option<Arc<IdSet>> {
+        match &self.test {
+            // A path to the resource's own id needs no reference.
+            Test::Member { paths, ids, .. } if paths.iter().all(|path| path.leaf != Leaf::Id) => Some(ids.clone()),
+            _ => None,
+        }
+    }
 }
 
 /// The condition of a gate.
@@ -51,6 +62,24 @@ pub enum Test {
         /// References to other patients are not allowed.
         exclusive: bool,
     },
+    /// The resource itself is one of a set.
+    Linked {
+        /// Its id.
+        path: Path,
+        /// The set.
+        links: Arc<Links>,
+        /// Number of its type.
+        type_index: usize,
+    },
+    /// No reference leads to a patient who is not listed.
+    NobodyElse {
+        /// References that may lead to patients.
+        paths: Vec<Path>,
+        /// The patients.
+        ids: Arc<IdSet>,
+    },
+    /// A Provenance of a resource that is exported, or of a listed patient.
+    Provenance(Box<Targets>),
     /// A parameter has a value (`present`), or has none.
     Presence {
         /// Where values may be.
@@ -85,6 +114,25 @@ pub enum Test {
         /// Alternatives; each has one matcher a part.
         tuples: Vec<Vec<Matcher>>,
     },
+}
+
+/// What a Provenance must be of. All paths start at the resource.
+#[derive(Clone, Debug)]
+pub struct Targets {
+    /// References to the targets.
+    pub target: Path,
+    /// The resources that are exported.
+    pub kept: Arc<Links>,
+    /// Patients whose Provenances are exported as such, if `meta.lastUpdated` is inside the window.
+    pub patients: Option<(Arc<IdSet>, Window)>,
+    /// Only the newest Provenance of each resource.
+    pub newest: Option<Arc<Newest>>,
+    /// `meta.lastUpdated`
+    pub updated: Path,
+    /// `recorded`
+    pub recorded: Path,
+    /// `id`
+    pub id: Path,
 }
 
 /// Times that a resource may have been changed at: after `since`, not after `at_most`, before `until`.
@@ -173,7 +221,8 @@ impl Test {
             Test::Presence { present, .. } => *present,
             Test::Composite { .. } => true,
             Test::Member { exclusive, .. } => !exclusive,
-            Test::Window { .. } | Test::Exists { .. } => false,
+            Test::Linked { .. } => true,
+            Test::Window { .. } | Test::Exists { .. } | Test::NobodyElse { .. } | Test::Provenance(_) => false,
         }
     }
 
@@ -184,7 +233,10 @@ impl Test {
             Test::Presence { paths, .. }
             | Test::Values { paths, .. }
             | Test::Exists { paths, .. }
+            | Test::NobodyElse { paths, .. }
             | Test::Member { paths, .. } => paths.iter().collect(),
+            Test::Linked { path, .. } => vec![path],
+            Test::Provenance(targets) => vec![&targets.target, &targets.updated, &targets.recorded, &targets.id],
             Test::Composite { bases, .. } => bases
                 .iter()
                 .flat_map(|base| base.path.iter().chain(base.parts.iter().flatten()))

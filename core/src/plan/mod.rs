@@ -1,5 +1,6 @@
 //! The plan: a request and the search tables, compiled once into tries and gates. Immutable and shared.
 
+pub mod associated;
 pub mod compartment;
 mod compile;
 pub mod elements;
@@ -10,11 +11,14 @@ mod window;
 
 use std::sync::Arc;
 
+use associated::{Found, Part, Parts, ProvenanceRule, Stage};
 use compile::Compiler;
 use elements::Elements;
 use gate::{Gate, Test, Window};
 use paths::Places;
 
+use crate::ids::IdSet;
+use crate::links::Links;
 use crate::problem::{Problem, Problems, did_you_mean};
 use crate::request::{OnBad, Request};
 use crate::scan::slots::SlotId;
@@ -32,11 +36,40 @@ pub struct Plan {
 #[derive(Debug)]
 struct Inner {
     registry: Registry,
+    stage: Stage,
     /// One entry for each type of the registry; `None`: not exported.
     types: Vec<Option<TypePlan>>,
+    /// For each type, whether this pass tells its bad lines.
+    tells: Vec<bool>,
+    gather: Option<Gather>,
+    stages: Vec<Stage>,
     trust: bool,
     max_line: usize,
     on_bad: OnBad,
+}
+
+/// What a pass gathers for those behind it.
+#[derive(Clone, Debug, Default)]
+pub struct Gather {
+    /// For each type, whether references to it are gathered from kept lines; empty: no references are.
+    pub links: Vec<bool>,
+    /// Whether the ids of kept lines are.
+    pub kept: bool,
+    /// What the ranked Provenances may be of.
+    pub targets: Option<Arc<Links>>,
+    /// The data's own FHIR base, without closing slash.
+    pub base: Option<String>,
+}
+
+/// What becomes of the lines of a type that pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// They are exported.
+    Export,
+    /// Only these members' references are gathered.
+    Follow(&'static [&'static str]),
+    /// They are ranked by age.
+    Rank,
 }
 
 /// What is done with the lines of one type.
@@ -44,6 +77,10 @@ struct Inner {
 pub struct TypePlan {
     /// The type.
     pub type_name: String,
+    /// What becomes of lines that pass.
+    pub role: Role,
+    /// A line without a reference to one of these patients cannot pass.
+    pub mentions: Option<Arc<IdSet>>,
     /// What a walk looks at.
     pub trie: Trie,
     /// All conditions, the cheap ones first.
@@ -78,40 +115,89 @@ struct Parsed {
 }
 
 impl Plan {
-    /// Compiles a request. Every problem is told, each with its place in the user's text.
+    /// Compiles a request for its main pass. Every problem is told, each with its place in the user's text.
     pub fn compile(request: &Request, registry: &Registry) -> Result<Plan, Problems> {
+        Plan::compile_stage(request, registry, Stage::Main, &Found::default())
+    }
+
+    /// Compiles a request for one of its passes.
+    pub fn compile_stage(
+        request: &Request,
+        registry: &Registry,
+        stage: Stage,
+        found: &Found,
+    ) -> Result<Plan, Problems> {
         let mut problems = Vec::new();
         let wanted = wanted_types(request, registry, &mut problems);
-        problems.extend(compartment::check(request, registry, wanted.as_deref()));
-        let window = window::read(request, &mut problems);
-        let now = window::now(request);
-        let filters = parse_filters(request, registry, wanted.as_deref(), &mut problems);
-        let elements = elements::read(request, registry, &mut problems);
+        problems.extend(associated::check(request, registry, wanted.as_deref()));
+        let rule = associated::rule(request, wanted.as_deref(), &mut problems);
+        let parts = Parts {
+            registry,
+            cohort: request.cohort.as_ref(),
+            wanted: wanted.as_deref(),
+            rule,
+        };
+        let compilation = Compilation {
+            request,
+            registry,
+            stage,
+            found,
+            window: window::read(request, &mut problems),
+            now: window::now(request),
+            filters: parse_filters(request, registry, wanted.as_deref(), &mut problems),
+            elements: elements::read(request, registry, &mut problems),
+            rule,
+        };
         let mut types = Vec::with_capacity(registry.types().len());
-        for type_name in registry.types() {
-            let own: Vec<&Parsed> = filters
-                .iter()
-                .filter(|parsed| parsed.query.type_name == *type_name)
-                .collect();
-            let mut type_plan = type_plan(type_name, &own, window, now, request, registry, &mut problems);
-            type_plan.elements = elements.iter().find(|entry| entry.type_name == *type_name).cloned();
+        for (index, type_name) in registry.types().iter().enumerate() {
+            let part = parts.of(stage, type_name);
             // Compiled also where it is not exported, so that every problem of its filters is told.
-            let is_wanted = wanted.as_ref().is_none_or(|wanted| wanted.contains(type_name));
-            let in_cohort = request.cohort.is_none() || type_plan.gates.iter().any(|gate| gate.is_membership());
-            types.push((is_wanted && in_cohort).then_some(type_plan));
+            let type_plan = compilation.type_plan(index, &part, &mut problems);
+            types.push((!matches!(part, Part::None)).then_some(type_plan));
         }
         if !problems.is_empty() {
             return Err(Problems(problems));
         }
-        let max_line = request.max_line;
+        let stages = if stage == Stage::Main {
+            parts.stages()
+        } else {
+            Vec::new()
+        };
         let inner = Inner {
             registry: registry.clone(),
+            stage,
             types,
+            tells: registry.types().iter().map(|name| parts.tells(stage, name)).collect(),
+            gather: compilation.gather(&parts, &stages),
+            stages,
             trust: request.trust,
-            max_line,
+            max_line: request.max_line,
             on_bad: request.on_bad,
         };
         Ok(Plan { inner: Arc::new(inner) })
+    }
+
+    /// The pass that it is for.
+    pub fn stage(&self) -> Stage {
+        self.inner.stage
+    }
+
+    /// The passes behind the main one that the request may need, in order.
+    pub fn stages(&self) -> &[Stage] {
+        &self.inner.stages
+    }
+
+    /// What the pass gathers for those behind it; `None`: nothing.
+    pub fn gather(&self) -> Option<&Gather> {
+        self.inner.gather.as_ref()
+    }
+
+    /// Whether this pass tells the bad lines of a type; those whose type is not known are told by the main pass.
+    pub fn tells(&self, type_index: Option<usize>) -> bool {
+        match type_index {
+            Some(index) => self.inner.tells.get(index) == Some(&true),
+            None => self.inner.stage == Stage::Main,
+        }
     }
 
     /// The registry that the plan was compiled with; types are numbered by it.
@@ -237,87 +323,177 @@ fn check_type(query: &Query, text: &Arc<str>, registry: &Registry, wanted: Optio
     })
 }
 
-fn type_plan(
-    type_name: &str,
-    filters: &[&Parsed],
+/// A request while the types of one pass are compiled.
+struct Compilation<'a> {
+    request: &'a Request,
+    registry: &'a Registry,
+    stage: Stage,
+    found: &'a Found,
     window: Window,
     now: Option<Nanos>,
-    request: &Request,
-    registry: &Registry,
-    problems: &mut Vec<Problem>,
-) -> TypePlan {
-    let base = request.fhir_base.as_deref().map(|base| base.trim_end_matches('/'));
-    let mut places = Places {
-        trie: Trie::default(),
-        type_name,
-        registry,
-        base,
-        contained: None,
-    };
-    places.trie.insert(0, &["resourceType"]);
-    let mut gates = Vec::new();
-    let mut always = Vec::new();
-    if !window.is_open() {
+    filters: Vec<Parsed>,
+    elements: Vec<Elements>,
+    rule: ProvenanceRule,
+}
+
+impl Compilation<'_> {
+    fn base(&self) -> Option<&str> {
+        self.request.fhir_base.as_deref().map(|base| base.trim_end_matches('/'))
+    }
+
+    fn gather(&self, parts: &Parts<'_>, stages: &[Stage]) -> Option<Gather> {
+        let is_linked = |name: &String| matches!(parts.of(Stage::Associated, name), Part::Linked);
+        let links: Vec<bool> = self.registry.types().iter().map(is_linked).collect();
+        let any_link = links.contains(&true);
+        let links = if any_link { links } else { Vec::new() };
+        let base = self.base().map(str::to_owned);
+        match self.stage {
+            Stage::Main if !stages.is_empty() => Some(Gather {
+                links,
+                kept: stages.contains(&Stage::Provenance),
+                targets: None,
+                base,
+            }),
+            Stage::Rank => Some(Gather {
+                targets: Some(self.found.kept.clone()),
+                base,
+                ..Gather::default()
+            }),
+            Stage::Provenance if any_link => Some(Gather {
+                links,
+                base,
+                ..Gather::default()
+            }),
+            _ => None,
+        }
+    }
+
+    fn type_plan(&self, type_index: usize, part: &Part, problems: &mut Vec<Problem>) -> TypePlan {
+        let type_name = self.registry.types()[type_index].as_str();
+        let mut places = Places {
+            trie: Trie::default(),
+            type_name,
+            registry: self.registry,
+            base: self.base(),
+            contained: None,
+        };
+        places.trie.insert(0, &["resourceType"]);
+        let mut gates = self.own_gates(type_index, part, &mut places);
+        let always = (0..gates.len()).collect();
+        let filters = self.filter_gates(type_name, &mut places, &mut gates, problems);
+        if places.trie.widest() > MAX_CHILDREN {
+            let message = format!("the filters of {type_name} read more than {MAX_CHILDREN} members of one element");
+            problems.push(Problem::whole("type-filter", "", message));
+        }
+        let by_root = bind_roots(&mut gates, &places.trie);
+        let quoted = |name: &[u8]| memchr::memmem::Finder::new(&[b"\"", name, b"\""].concat()).into_owned();
+        let root_names = places.trie.node(0).names().map(quoted).collect();
+        let Places { trie, contained, .. } = places;
+        TypePlan {
+            type_name: type_name.to_owned(),
+            role: match part {
+                Part::Follow(members) => Role::Follow(members),
+                Part::Provenance { rank: true } => Role::Rank,
+                _ => Role::Export,
+            },
+            mentions: gates.iter().find_map(Gate::patients),
+            trie,
+            gates,
+            always,
+            filters,
+            by_root,
+            root_names,
+            contained,
+            elements: self.elements.iter().find(|entry| entry.type_name == type_name).cloned(),
+        }
+    }
+
+    /// The gates that every line of the type must pass in this pass.
+    fn own_gates(&self, type_index: usize, part: &Part, places: &mut Places<'_>) -> Vec<Gate> {
+        // What is exported because of something else may be of any time, but not of one after the snapshot.
+        let snapshot = Window {
+            at_most: self.window.at_most,
+            ..Window::default()
+        };
+        let window = if matches!(part, Part::Own | Part::None) {
+            self.window
+        } else {
+            snapshot
+        };
+        let mut gates: Vec<Gate> = self.window_gate(window, places).into_iter().collect();
+        let cohort = self.request.cohort.as_ref();
+        match part {
+            Part::Own => gates.extend(cohort.and_then(|cohort| compartment::gate(cohort, self.registry, places))),
+            Part::None => {}
+            _ => {
+                let mut associated = associated::Gates {
+                    request: self.request,
+                    found: self.found,
+                    places,
+                };
+                match part {
+                    Part::Provenance { rank } => gates.extend(associated.provenance(self.rule, *rank, self.window)),
+                    Part::Linked => {
+                        gates.push(associated.linked(type_index));
+                        gates.extend(associated.guard());
+                    }
+                    _ => gates.extend(associated.guard()),
+                }
+            }
+        }
+        gates
+    }
+
+    fn window_gate(&self, window: Window, places: &mut Places<'_>) -> Option<Gate> {
+        if window.is_open() {
+            return None;
+        }
         let node = places.trie.insert(0, &["meta", "lastUpdated"]);
         let slot = places.trie.capture(node);
-        always.push(0);
-        gates.push(Gate {
-            label: window::label(request),
+        Some(Gate {
+            label: window::label(self.request, window),
             test: Test::Window { slot, window },
             roots: 0,
-        });
+        })
     }
-    if let Some(gate) = request
-        .cohort
-        .as_ref()
-        .and_then(|cohort| compartment::gate(cohort, registry, &mut places))
-    {
-        always.push(gates.len());
-        gates.push(gate);
-    }
-    let mut compiled = Vec::new();
-    for Parsed { query, text } in filters {
-        let compiler = Compiler {
-            registry,
-            request,
-            now,
-            type_name,
-            text,
-        };
-        let first = gates.len();
-        gates.extend(
-            query
-                .pairs
-                .iter()
-                .filter_map(|pair| compiler.gate(pair, &mut places, problems)),
-        );
-        compiled.push(Filter {
-            text: text.to_string(),
-            gates: (first..gates.len()).collect(),
-        });
-    }
-    // One filter without conditions lets every line through.
-    if compiled.iter().any(|filter| filter.gates.is_empty()) {
-        compiled.retain(|filter| filter.gates.is_empty());
-    }
-    if places.trie.widest() > MAX_CHILDREN {
-        let message = format!("the filters of {type_name} read more than {MAX_CHILDREN} members of one element");
-        problems.push(Problem::whole("type-filter", "", message));
-    }
-    let by_root = bind_roots(&mut gates, &places.trie);
-    let quoted = |name: &[u8]| memchr::memmem::Finder::new(&[b"\"", name, b"\""].concat()).into_owned();
-    let root_names = places.trie.node(0).names().map(quoted).collect();
-    let Places { trie, contained, .. } = places;
-    TypePlan {
-        type_name: type_name.to_owned(),
-        trie,
-        gates,
-        always,
-        filters: compiled,
-        by_root,
-        root_names,
-        contained,
-        elements: None,
+
+    fn filter_gates(
+        &self,
+        type_name: &str,
+        places: &mut Places<'_>,
+        gates: &mut Vec<Gate>,
+        problems: &mut Vec<Problem>,
+    ) -> Vec<Filter> {
+        let mut compiled = Vec::new();
+        for Parsed { query, text } in self
+            .filters
+            .iter()
+            .filter(|parsed| parsed.query.type_name == *type_name)
+        {
+            let compiler = Compiler {
+                registry: self.registry,
+                request: self.request,
+                now: self.now,
+                type_name,
+                text,
+            };
+            let first = gates.len();
+            gates.extend(
+                query
+                    .pairs
+                    .iter()
+                    .filter_map(|pair| compiler.gate(pair, places, problems)),
+            );
+            compiled.push(Filter {
+                text: text.to_string(),
+                gates: (first..gates.len()).collect(),
+            });
+        }
+        // One filter without conditions lets every line through.
+        if compiled.iter().any(|filter: &Filter| filter.gates.is_empty()) {
+            compiled.retain(|filter| filter.gates.is_empty());
+        }
+        compiled
     }
 }
 

@@ -54,12 +54,15 @@ fn instant(text: &str) -> Option<Nanos> {
 }
 
 /// For `explain`.
-pub(super) fn label(request: &Request) -> String {
-    let part = |sign: &str, text: &Option<String>| text.as_ref().map(|text| format!("{sign} {text}"));
+pub(super) fn label(request: &Request, window: Window) -> String {
+    let part = |sign: &str, bound: Option<Nanos>, text: &Option<String>| {
+        let text = bound.and(text.as_ref());
+        text.map(|text| format!("{sign} {text}"))
+    };
     let parts = [
-        part(">", &request.since),
-        part("<", &request.until),
-        part("<=", &request.transaction_time),
+        part(">", window.since, &request.since),
+        part("<", window.until, &request.until),
+        part("<=", window.at_most, &request.transaction_time),
     ];
     format!(
         "meta.lastUpdated {}",

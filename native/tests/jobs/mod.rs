@@ -31,7 +31,9 @@ pub(crate) fn synthetic(patients: u64, seed: u64) -> Vec<Vec<u8>> {
 pub(crate) fn job(request: &Request, inputs: &[PathBuf], out: &Path) -> Job {
     let plan = Plan::compile(request, &Registry::r4()).expect("valid request");
     Job {
+        request: request.clone(),
         plan,
+        cohort: None,
         inputs: inputs.iter().cloned().map(InputPlace::File).collect(),
         output: Output::Folder(FolderOutput {
             path: out.to_owned(),
@@ -51,7 +53,8 @@ pub(crate) fn job(request: &Request, inputs: &[PathBuf], out: &Path) -> Job {
 }
 
 pub(crate) fn export(job: &Job) -> Result<Report, JobError> {
-    fhirehose_native::run(job, &Progress::default(), &Cancel::default())
+    let exported = fhirehose_native::run(job, &Progress::default(), &Cancel::default())?;
+    Ok(exported.report)
 }
 
 /// Every file below a folder, by its path with `/`.

@@ -32,7 +32,7 @@ pub fn native(question: &Question, chunk: usize) -> Result<Answer, Refusal> {
     let job = job(question, plan, folder.path(), &out, chunk).map_err(Refusal::Broken)?;
     let prefix = format!("{}/", folder.path().join("in").display());
     let report = match fhirehose_native::run(&job, &Progress::default(), &Cancel::default()) {
-        Ok(report) => report,
+        Ok(exported) => exported.report,
         Err(_) if out.exists() => return Err(Refusal::Broken("something is left after a failure".to_owned())),
         Err(JobError::BadLine(text)) => return Err(Refusal::Stopped(Error::bad_line(text.replace(&prefix, "")))),
         Err(other) => return Err(Refusal::Broken(other.to_string())),
@@ -56,7 +56,9 @@ fn job(question: &Question, plan: Plan, folder: &Path, out: &Path, chunk: usize)
         base_url: None,
     };
     Ok(Job {
+        request: request.clone(),
         plan,
+        cohort: None,
         inputs,
         output: Output::Folder(FolderOutput {
             path: out.to_owned(),

@@ -1,0 +1,170 @@
+//! What a pass gathers besides the lines that it keeps, for the passes behind it. A union of sets: the order of lines and
+//! threads does not matter.
+
+use crate::links::{self, Links};
+use crate::newest::{Age, Newest};
+use crate::plan::{Gather, Plan, Role, TypePlan};
+use crate::scan::json::Json;
+use crate::search::kind::reference;
+
+/// What one thread, or at the end the pass, has gathered.
+#[derive(Clone, Debug, Default)]
+pub struct Gathered {
+    /// Resources of other types that kept lines refer to.
+    pub links: Links,
+    /// The kept resources themselves.
+    pub kept: Links,
+    /// References that count once their own resource is exported.
+    pub follows: Follows,
+    /// The newest Provenance of each kept resource.
+    pub newest: Newest,
+}
+
+/// Edges from resources that may come to be exported to those that then are, too: a Location and its organization.
+#[derive(Clone, Debug, Default)]
+pub struct Follows {
+    /// One after another: two numbers of types, two lengths, two ids.
+    edges: Vec<u8>,
+}
+
+impl Gathered {
+    /// Takes in what another thread gathered.
+    pub fn merge(&mut self, other: Gathered) {
+        self.links.merge(other.links);
+        self.kept.merge(other.kept);
+        self.follows.edges.extend_from_slice(&other.follows.edges);
+        self.newest.merge(other.newest);
+    }
+
+    /// Bytes of memory that the sets hold.
+    pub fn memory(&self) -> usize {
+        self.links.memory() + self.kept.memory() + self.follows.edges.capacity()
+    }
+
+    /// Looks at a line that has passed its gates. `false`: the line is not for the output.
+    pub fn passed(&mut self, plan: &Plan, type_plan: &TypePlan, type_index: usize, line: &[u8]) -> bool {
+        let Some(gather) = plan.gather() else { return true };
+        match type_plan.role {
+            Role::Export => self.kept(gather, plan, type_index, line),
+            Role::Follow(members) => self.follow(gather, plan, type_index, line, members),
+            Role::Rank => self.rank(gather, plan, line),
+        }
+        type_plan.role == Role::Export
+    }
+
+    fn kept(&mut self, gather: &Gather, plan: &Plan, type_index: usize, line: &[u8]) {
+        if gather.kept
+            && let Some(id) = id_of(line)
+        {
+            self.kept.insert(type_index, id.as_bytes());
+        }
+        if gather.links.is_empty() {
+            return;
+        }
+        links::targets(line, gather.base.as_deref(), &mut |type_name, id| {
+            if let Some(target) = plan.registry().type_index(type_name)
+                && gather.links.get(target) == Some(&true)
+            {
+                self.links.insert(target, id.as_bytes());
+            }
+        });
+    }
+
+    fn follow(&mut self, gather: &Gather, plan: &Plan, type_index: usize, line: &[u8], members: &[&str]) {
+        let Some(from) = id_of(line) else { return };
+        let resource = Json::new(line.trim_ascii_start());
+        for value in members.iter().flat_map(|name| resource.each_of(name)) {
+            let Some(text) = value.get("reference").and_then(Json::text) else {
+                continue;
+            };
+            let text = text.decode();
+            let Some((type_name, to)) = reference::target_of(&text, gather.base.as_deref()) else {
+                continue;
+            };
+            if let Some(target) = plan.registry().type_index(type_name)
+                && gather.links.get(target) == Some(&true)
+            {
+                self.follows.add((type_index, from.as_bytes()), (target, to.as_bytes()));
+            }
+        }
+    }
+
+    fn rank(&mut self, gather: &Gather, plan: &Plan, line: &[u8]) {
+        let Some(targets) = &gather.targets else { return };
+        let age = self.newest.age(Age::of_line(line));
+        let resource = Json::new(line.trim_ascii_start());
+        for target in resource.each_of("target") {
+            let Some(text) = target.get("reference").and_then(Json::text) else {
+                continue;
+            };
+            let text = text.decode();
+            if let Some((type_name, id)) = reference::target_of(&text, gather.base.as_deref())
+                && let Some(type_index) = plan.registry().type_index(type_name)
+                && targets.contains(type_index, id.as_bytes())
+            {
+                self.newest.add(type_index, id.as_bytes(), age);
+            }
+        }
+    }
+}
+
+impl Follows {
+    fn add(&mut self, from: (usize, &[u8]), to: (usize, &[u8])) {
+        let (Ok(from_len), Ok(to_len)) = (u8::try_from(from.1.len()), u8::try_from(to.1.len())) else {
+            return;
+        };
+        self.edges.extend_from_slice(&(from.0 as u16).to_le_bytes());
+        self.edges.extend_from_slice(&(to.0 as u16).to_le_bytes());
+        self.edges.extend_from_slice(&[from_len, to_len]);
+        self.edges.extend_from_slice(from.1);
+        self.edges.extend_from_slice(to.1);
+    }
+
+    /// Adds to `links` what is reached from them, however far.
+    pub fn close(&self, links: &mut Links) {
+        let mut grew = true;
+        while std::mem::take(&mut grew) {
+            let mut rest = self.edges.as_slice();
+            while let Some((from, to, behind)) = first_edge(rest) {
+                grew |= links.contains(from.0, from.1) && links.insert(to.0, to.1);
+                rest = behind;
+            }
+        }
+    }
+}
+
+/// A resource: its type's number and its id.
+type End<'a> = (usize, &'a [u8]);
+
+fn first_edge(edges: &[u8]) -> Option<(End<'_>, End<'_>, &[u8])> {
+    let (head, behind) = edges.split_first_chunk::<6>()?;
+    let number = |at: usize| usize::from(u16::from_le_bytes([head[at], head[at + 1]]));
+    let (from, behind) = behind.split_at_checked(usize::from(head[4]))?;
+    let (to, behind) = behind.split_at_checked(usize::from(head[5]))?;
+    Some(((number(0), from), (number(2), to), behind))
+}
+
+fn id_of(line: &[u8]) -> Option<std::borrow::Cow<'_, str>> {
+    let id = Json::new(line.trim_ascii_start()).get("id")?;
+    Some(id.text()?.decode())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_reached_is_followed_and_circles_end() {
+        let mut follows = Follows::default();
+        follows.add((1, b"role"), (2, b"place"));
+        follows.add((2, b"place"), (3, b"house"));
+        follows.add((3, b"house"), (1, b"role"));
+        follows.add((2, b"elsewhere"), (3, b"other"));
+        let mut links = Links::default();
+        links.insert(1, b"role");
+        follows.close(&mut links);
+        assert!(links.contains(2, b"place") && links.contains(3, b"house"));
+        assert!(!links.contains(3, b"other"));
+        assert_eq!(links.len(), 3);
+    }
+}

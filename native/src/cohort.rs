@@ -1,0 +1,239 @@
+//! Whose records: the cohort that is asked for, found out before the main pass and held against what that pass saw.
+//!
+//! Groups may stand anywhere in the input, but most often they stand in a file of their own. So the inputs that begin
+//! with a Group are read first; the main pass, which reads everything, takes down Groups and Patients as they go by. If it
+//! saw something that changes the cohort it is run again. Only where lines leave at once (standard output) everything is
+//! read for the cohort beforehand.
+
+use std::sync::Arc;
+
+use fhirehose_core::cohort::{Groups, LeftOut, Resolved};
+use fhirehose_core::error::Error;
+use fhirehose_core::ids::IdSet;
+use fhirehose_core::partition::Limits;
+use fhirehose_core::plan::Plan;
+use fhirehose_core::request::{Cohort, Request};
+use fhirehose_core::roll::Roll;
+use fhirehose_core::router::Router;
+use fhirehose_core::search::kind::date::Nanos;
+use fhirehose_core::sink::{FileName, Sink, Stored};
+
+use crate::cancel::Cancel;
+use crate::cohort_error::CohortError;
+use crate::compress::Queue;
+use crate::head;
+use crate::inputs::InputPlace;
+use crate::job::{Job, JobError, Progress};
+use crate::pool::{self, Pass};
+
+/// Whose records are asked for.
+#[derive(Clone, Debug)]
+pub struct CohortRequest {
+    /// These patients; `None`: all members of the group.
+    pub patients: Option<Arc<IdSet>>,
+    /// The members of this Group.
+    pub group: Option<String>,
+    /// Leave out what belongs to other patients too.
+    pub exclusive: bool,
+    /// The instant at which memberships must hold.
+    pub at: Nanos,
+    /// The data's own FHIR base.
+    pub base: Option<String>,
+    /// Patients who are not in the input, or not in the group, are told and do not end the export.
+    pub lenient: bool,
+    /// Most patients; more are an error.
+    pub most: Option<usize>,
+}
+
+/// The cohort, and who is not in it although somebody might think so.
+#[derive(Clone, Debug)]
+pub struct FoundCohort {
+    /// For the request of the main pass.
+    pub cohort: Cohort,
+    /// Members of the group that do not count.
+    pub left_out: LeftOut,
+    /// Groups in the group that the input does not hold.
+    pub missing_groups: Vec<String>,
+    /// Patients that were asked for and are not in the input; not empty in lenient exports alone.
+    pub unknown: Vec<String>,
+    /// Patients that were asked for and are no members of the group; likewise.
+    pub strangers: Vec<String>,
+    /// How many of the patients that were asked for occur several times with different content.
+    pub differing: usize,
+}
+
+impl CohortRequest {
+    /// The cohort in place of one that has yet to be found, so that the request can be checked.
+    pub fn provisional(&self) -> Cohort {
+        Cohort {
+            patients: self.patients.clone().unwrap_or_default(),
+            exclusive: self.exclusive,
+            group: self.group.clone(),
+        }
+    }
+
+    /// A roll of everything that decides the cohort.
+    pub(crate) fn roll(&self) -> Arc<Roll> {
+        let groups = self.group.as_ref().map(|_| Groups::new(self.at, self.base.as_deref()));
+        Arc::new(Roll::new(self.patients.clone(), groups))
+    }
+
+    /// The cohort by a roll of the whole input.
+    pub(crate) fn found(&self, roll: &Roll) -> Result<FoundCohort, CohortError> {
+        let found = self.by_groups(roll)?;
+        let unknown = roll.unknown();
+        if !unknown.is_empty() && !self.lenient {
+            return Err(CohortError::UnknownPatients(unknown));
+        }
+        Ok(FoundCohort {
+            unknown,
+            differing: roll.differing(),
+            ..found
+        })
+    }
+
+    /// The cohort by the Groups of a roll; whether each patient is in the input is not asked.
+    fn by_groups(&self, roll: &Roll) -> Result<FoundCohort, CohortError> {
+        let resolved = match &self.group {
+            Some(group) => roll.resolve(group).map_err(CohortError::Group)?,
+            None => Resolved::default(),
+        };
+        let mut strangers = Vec::new();
+        if let (Some(wanted), Some(_)) = (&self.patients, &self.group) {
+            let is_stranger = |id: &&[u8]| !resolved.patients.contains(id);
+            let name = |id: &[u8]| String::from_utf8_lossy(id).into_owned();
+            strangers.extend(wanted.iter().filter(is_stranger).map(name));
+        }
+        if !strangers.is_empty() && !self.lenient {
+            return Err(CohortError::NoMembers(strangers));
+        }
+        let Resolved {
+            patients,
+            left_out,
+            missing,
+        } = resolved;
+        let patients = match &self.patients {
+            Some(wanted) if strangers.is_empty() => wanted.clone(),
+            Some(wanted) => {
+                let mut members = IdSet::default();
+                members.extend(wanted.iter().filter(|id| patients.contains(id)));
+                Arc::new(members)
+            }
+            None => Arc::new(patients),
+        };
+        if let Some(most) = self.most.filter(|most| patients.len() > *most) {
+            return Err(CohortError::TooMany {
+                patients: patients.len(),
+                most,
+            });
+        }
+        Ok(FoundCohort {
+            cohort: Cohort {
+                patients,
+                exclusive: self.exclusive,
+                group: self.group.clone(),
+            },
+            left_out,
+            missing_groups: missing,
+            unknown: Vec::new(),
+            strangers,
+            differing: 0,
+        })
+    }
+}
+
+impl FoundCohort {
+    /// Whether both are the same people.
+    pub(crate) fn agrees(&self, other: &FoundCohort) -> bool {
+        let (own, theirs) = (&self.cohort.patients, &other.cohort.patients);
+        own.len() == theirs.len() && own.iter().all(|id| theirs.contains(id))
+    }
+}
+
+/// The cohort by the inputs that begin with a Group: a guess that the main pass confirms.
+pub(crate) fn likely(
+    asked: &CohortRequest,
+    job: &Job,
+    progress: &Progress,
+    cancel: &Cancel,
+) -> Result<FoundCohort, JobError> {
+    let roll = Roll::new(
+        None,
+        asked
+            .group
+            .as_ref()
+            .map(|_| Groups::new(asked.at, asked.base.as_deref())),
+    );
+    if asked.group.is_none() {
+        return Ok(asked.by_groups(&roll)?);
+    }
+    let may_hold = |place: &&InputPlace| head::first_type(place).is_none_or(|name| name == "Group");
+    let inputs: Vec<InputPlace> = job.inputs.iter().filter(may_hold).cloned().collect();
+    let roll = Arc::new(roll);
+    read(job, &inputs, roll.clone(), progress, cancel)?;
+    match asked.by_groups(&roll) {
+        Ok(found) if found.missing_groups.is_empty() => Ok(found),
+        // Somewhere else there may be more.
+        _ if inputs.len() < job.inputs.len() => certain(asked, job, progress, cancel),
+        other => Ok(other?),
+    }
+}
+
+/// The cohort by all inputs.
+pub(crate) fn certain(
+    asked: &CohortRequest,
+    job: &Job,
+    progress: &Progress,
+    cancel: &Cancel,
+) -> Result<FoundCohort, JobError> {
+    let roll = asked.roll();
+    read(job, &job.inputs, roll.clone(), progress, cancel)?;
+    Ok(asked.found(&roll)?)
+}
+
+/// Reads inputs for their Patients and Groups alone. Other lines are passed over at the speed of a search for their
+/// newline; bad ones are told by the main pass.
+fn read(
+    job: &Job,
+    inputs: &[InputPlace],
+    roll: Arc<Roll>,
+    progress: &Progress,
+    cancel: &Cancel,
+) -> Result<(), JobError> {
+    let request = Request {
+        types: vec!["Group".to_owned()],
+        max_line: job.plan.max_line(),
+        ..Request::default()
+    };
+    let plan = Plan::compile(&request, job.plan.registry()).map_err(CohortError::Plan)?;
+    let router = Router::new(plan.clone(), Limits::default());
+    let pass = Pass {
+        job,
+        plan: &plan,
+        inputs,
+        roll: Some(roll),
+        queue: &Queue::default(),
+        progress,
+        cancel,
+    };
+    pool::run(&pass, router, Nowhere).map(drop)
+}
+
+/// A sink that keeps nothing.
+struct Nowhere;
+
+impl Sink for Nowhere {
+    type File = ();
+
+    fn create(&mut self, _: &FileName) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn write(&mut self, (): &mut (), _: &[u8]) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn close(&mut self, (): ()) -> Result<Stored, Error> {
+        Ok(Stored::default())
+    }
+}
