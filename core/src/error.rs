@@ -22,11 +22,14 @@ pub enum BadLine {
     DuplicateName,
     /// The line is longer than the limit.
     TooLong,
+    /// A Bundle of deletions that holds something else too, or deletes what is no `Type/id`; or a line of a `deleted`
+    /// file that is no such Bundle.
+    Deletions,
 }
 
 impl BadLine {
     /// All kinds, in the order of reports.
-    pub const ALL: [BadLine; 8] = [
+    pub const ALL: [BadLine; 9] = [
         BadLine::Syntax,
         BadLine::Utf8,
         BadLine::Trailing,
@@ -35,6 +38,7 @@ impl BadLine {
         BadLine::UnknownType,
         BadLine::DuplicateName,
         BadLine::TooLong,
+        BadLine::Deletions,
     ];
 
     /// One word, stable, for programs.
@@ -48,6 +52,7 @@ impl BadLine {
             BadLine::UnknownType => "unknown-type",
             BadLine::DuplicateName => "duplicate-name",
             BadLine::TooLong => "too-long",
+            BadLine::Deletions => "deletions",
         }
     }
 }
@@ -63,6 +68,7 @@ impl fmt::Display for BadLine {
             BadLine::UnknownType => "the resourceType is not known in this version of FHIR",
             BadLine::DuplicateName => "a member that the export reads stands twice in one object",
             BadLine::TooLong => "the line is longer than the limit",
+            BadLine::Deletions => "deletions are expected: a transaction Bundle with nothing but DELETE of Type/id",
         })
     }
 }

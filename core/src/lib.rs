@@ -3,6 +3,8 @@
 //! Nothing here opens a file, asks the clock or awaits. See `ARCHITECTURE.md`.
 
 pub mod cohort;
+pub mod content;
+pub mod deletion;
 pub mod error;
 pub mod export;
 pub mod filter;
@@ -20,6 +22,7 @@ mod prefilter;
 pub mod problem;
 pub mod project;
 pub mod quote;
+pub mod record;
 pub mod report;
 pub mod request;
 pub mod roll;

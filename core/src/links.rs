@@ -1,5 +1,7 @@
 //! Sets of resources by type and id, and the references in a line that lead to them (SPEC 4.4).
 
+use std::sync::LazyLock;
+
 use memchr::memmem;
 
 use crate::ids::IdSet;
@@ -63,16 +65,19 @@ impl Links {
     }
 }
 
+const NAME: &[u8] = b"\"reference\"";
+static NAMES: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(NAME));
+static ESCAPE: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(b"\\u"));
+
 /// Calls `each` with the text of every literal reference of a resource: the strings that are members named `reference`,
 /// wherever they stand, in `contained` and extensions too. The line has been walked, or is trusted.
 pub fn references<'a>(line: &'a [u8], each: &mut dyn FnMut(Text<'a>)) {
     // With an escape in it a name may be spelled otherwise; so rare that it may be slow.
-    if memmem::find(line, b"\\u").is_some() {
+    if ESCAPE.find(line).is_some() {
         return references_by_members(line, each);
     }
-    const NAME: &[u8] = b"\"reference\"";
     let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r');
-    for at in memmem::find_iter(line, NAME) {
+    for at in NAMES.find_iter(line) {
         // A text that reads `reference` is followed by a comma or a bracket, a name by a colon.
         let behind = line[at + NAME.len()..].trim_ascii_start();
         let Some(value) = behind.strip_prefix(b":") else {

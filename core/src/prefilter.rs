@@ -4,6 +4,8 @@
 //! nobody's compartment, whatever its grammar. What could be spelled otherwise (an escape) and what does not look whole
 //! goes to the walk.
 
+use std::sync::LazyLock;
+
 use memchr::{memchr, memmem};
 
 use crate::ids::IdSet;
@@ -11,11 +13,12 @@ use crate::ids::IdSet;
 /// Whether the line, without its newline, may refer to a patient of the set. `false` is certain.
 pub(crate) fn may_mention(line: &[u8], ids: &IdSet) -> bool {
     const NAME: &[u8] = b"Patient/";
+    static FINDER: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(NAME));
     // A line that was cut off must be told as bad, not dropped: the record may have been of the cohort.
     if line.trim_ascii_end().last() != Some(&b'}') {
         return true;
     }
-    let mentions = memmem::find_iter(line, NAME).any(|at| {
+    let mentions = FINDER.find_iter(line).any(|at| {
         let id = &line[at + NAME.len()..];
         let end = id.iter().take(256).position(|byte| matches!(byte, b'"' | b'/' | b'\\'));
         end.is_some_and(|end| ids.contains(&id[..end]))

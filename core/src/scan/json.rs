@@ -191,7 +191,7 @@ fn separators(bytes: &[u8], from: usize) -> usize {
 }
 
 /// One past the closing quote, and whether there is an escape before it; `from` is one past the opening quote.
-fn end_of_string(bytes: &[u8], from: usize) -> (usize, bool) {
+pub(crate) fn end_of_string(bytes: &[u8], from: usize) -> (usize, bool) {
     let mut at = from;
     let mut escaped = false;
     loop {

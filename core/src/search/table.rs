@@ -281,8 +281,12 @@ impl Registry {
     /// Position of a type in [`Registry::types`].
     #[must_use]
     pub fn type_index(&self, name: &str) -> Option<usize> {
-        let types = &self.inner.builtin.types;
-        types.binary_search_by(|known| known.as_str().cmp(name)).ok()
+        // Asked for every reference of a line. Few types share a letter, and their lengths differ.
+        let text::Builtin { types, letters, .. } = self.inner.builtin;
+        let letter = name.as_bytes().first()?.wrapping_sub(b'A');
+        let same = letters.get(usize::from(letter))?.clone();
+        let start = same.start;
+        types[same].iter().position(|known| known == name).map(|at| start + at)
     }
 
     /// The parameter that a code means for a type: the type's own, else of `DomainResource`, else of `Resource`.

@@ -12,6 +12,8 @@ use super::{Component, FhirVersion, ImpliedSystem, Param, PathSpec, RootElement,
 #[derive(Debug, Default)]
 pub(super) struct Builtin {
     pub(super) types: Vec<String>,
+    /// For each letter from A, the types that begin with it.
+    pub(super) letters: Vec<std::ops::Range<usize>>,
     /// Sorted by code.
     pub(super) params: BTreeMap<String, Vec<Param>>,
     pub(super) compartment: BTreeMap<String, Vec<String>>,
@@ -92,6 +94,12 @@ pub(super) fn parse(text: &str) -> Result<Builtin, TableError> {
         };
         outcome.map_err(|reason| TableError { line: at + 1, reason })?;
     }
+    let first = |letter: u8| {
+        table
+            .types
+            .partition_point(|name| name.as_bytes().first() < Some(&letter))
+    };
+    table.letters = (b'A'..=b'Z').map(|letter| first(letter)..first(letter + 1)).collect();
     Ok(table)
 }
 
