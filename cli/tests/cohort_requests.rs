@@ -9,9 +9,11 @@ use std::path::Path;
 use binary::Folder;
 use exported::{differences, expected, written};
 use fhirehose_core::search::table::Registry;
+use fhirehose_tests::cohort_drawn;
 use fhirehose_tests::cohort_requests::{CohortList, CohortLists, CohortRequest, data_set, data_set_of, synthetic};
 use fhirehose_tests::data;
 use fhirehose_tests::oracle::export::DataSet;
+use fhirehose_tests::random::Random;
 
 /// The same data as the server's whose base a request names; read once for each base.
 type DataSets = BTreeMap<Option<String>, DataSet>;
@@ -66,6 +68,17 @@ fn compare(
 
 /// All requests of a list, two at a time.
 fn compare_all(title: &str, list: &CohortList, sets: &DataSets, input: &Path) {
+    let (kept, told) = verdicts(list, sets, input);
+    let count = list.request.len();
+    eprintln!(
+        "{title}: {count} requests, {kept} lines the same, {} differences",
+        told.len()
+    );
+    assert!(told.is_empty(), "{}", told.join("\n"));
+}
+
+/// How many lines were the same, and every difference.
+fn verdicts(list: &CohortList, sets: &DataSets, input: &Path) -> (usize, Vec<String>) {
     let numbered: Vec<(usize, &CohortRequest)> = list.request.iter().enumerate().collect();
     let halves = [0, 1].map(|half| numbered.iter().filter(move |(at, _)| at % 2 == half));
     let work = |half: &mut dyn Iterator<Item = &(usize, &CohortRequest)>| -> Vec<Result<usize, Vec<String>>> {
@@ -79,15 +92,8 @@ fn compare_all(title: &str, list: &CohortList, sets: &DataSets, input: &Path) {
             .flat_map(|half| half.join().expect("no panic"))
             .collect()
     });
-    let kept: usize = verdicts.iter().flatten().sum();
-    let wrong: Vec<&Vec<String>> = verdicts.iter().filter_map(|verdict| verdict.as_ref().err()).collect();
-    let told: Vec<String> = wrong.iter().copied().flatten().cloned().collect();
-    eprintln!(
-        "{title}: {} requests, {kept} lines the same, {} requests differ",
-        verdicts.len(),
-        wrong.len()
-    );
-    assert!(told.is_empty(), "{}", told.join("\n"));
+    let kept = verdicts.iter().flatten().sum();
+    (kept, verdicts.into_iter().filter_map(Result::err).flatten().collect())
 }
 
 #[test]
@@ -130,4 +136,44 @@ fn large_data() {
     };
     let sets: DataSets = bases(&list).into_iter().map(read).collect();
     compare_all("large", &list, &sets, &folder);
+}
+
+/// Data and requests drawn at random; a request that the oracle refuses must be refused.
+#[test]
+fn drawn_data() {
+    let registry = Registry::r4().with_us_core();
+    let (mut requests, mut kept, mut refused, mut told) = (0, 0, 0, Vec::new());
+    for seed in 0..40 {
+        let mut random = Random::new(seed);
+        let lines = cohort_drawn::lines(&mut random);
+        let files = cohort_drawn::files(&mut random, &lines);
+        let folder = Folder::new();
+        for (name, bytes) in &files {
+            folder.write(&format!("data/{name}"), bytes);
+        }
+        let read = |base: Option<&str>| data_set(&registry, base, &files).expect("reads");
+        let own = Some(cohort_drawn::BASE.to_owned());
+        let sets = DataSets::from([(None, read(None)), (own.clone(), read(own.as_deref()))]);
+        let mut list = CohortList {
+            transaction_time: "2024-01-01T00:00:00Z".to_owned(),
+            request: (0..20).map(|_| cohort_drawn::request(&mut random)).collect(),
+        };
+        for at in 0..list.request.len() {
+            let request = &list.request[at];
+            if sets[&request.fhir_base].export(&request.for_oracle(&list)).is_err() {
+                refused += 1;
+                list.request[at].refused = Some(String::new());
+            }
+        }
+        let (same, differences) = verdicts(&list, &sets, &folder.path("data"));
+        requests += list.request.len();
+        kept += same;
+        told.extend(differences.into_iter().map(|one| format!("seed {seed} {one}")));
+    }
+    eprintln!(
+        "drawn: {requests} requests, {refused} refused, {kept} lines the same, {} differences",
+        told.len()
+    );
+    assert!(kept > 2000 && refused * 3 < requests, "the draws say little");
+    assert!(told.is_empty(), "{}", told.join("\n"));
 }

@@ -144,6 +144,11 @@ impl DataSet {
             resources.types.push("Provenance".to_owned());
         }
         let oracle = Oracle::new(&self.registry, &resources).map_err(|problems| problems.join("; "))?;
+        if let (Some(since), Some(until)) = (oracle.since, oracle.until)
+            && until <= since
+        {
+            return Err("the window is empty".to_owned());
+        }
         let (cohort, members) = self.cohort(request, oracle.transaction_time)?;
         if cohort.is_some() {
             self.check_types(&asked)?;
