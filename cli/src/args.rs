@@ -86,7 +86,11 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Request")]
 pub(crate) struct RequestArgs {
-    /// Resource types to export; without it, every type
+    /// What kind of server the request is meant for: HL7's guide, or Oracle's Bulk Export with its types, limits and filters
+    #[arg(long, value_name = "NAME", value_enum, default_value_t = ProfileArg::Ig)]
+    pub(crate) profile: ProfileArg,
+
+    /// Resource types to export; without it, every type of the profile
     #[arg(long = "type", value_name = "T,…")]
     pub(crate) types: Vec<String>,
 
@@ -338,6 +342,15 @@ pub(crate) enum Version {
     // R5
     #[value(name = "5.0", alias = "5.0.0", alias = "R5", alias = "r5")]
     R5,
+}
+
+/// A profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProfileArg {
+    // The Bulk Data guide
+    Ig,
+    // Oracle's Bulk Export
+    Oracle,
 }
 
 /// What is done with a bad line.

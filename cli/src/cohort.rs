@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use fhirehose_core::ids::IdSet;
+use fhirehose_core::profile::Level;
 use fhirehose_core::search::kind::date;
 use fhirehose_native::cohort::{CohortRequest, FoundCohort};
 
@@ -50,8 +51,20 @@ pub(crate) fn asked_for(
         at: date::read_instant(&at.replace(' ', "+")).unwrap_or_default(),
         base: base.map(str::to_owned),
         lenient: args.lenient,
-        most: None,
+        most: crate::request::profile(request).most_patients(),
     })
+}
+
+/// The level that an export of the cohort is at, or of everything. `None`: the list is empty, which has been told.
+pub(crate) fn level(asked: Option<&CohortRequest>) -> Option<Level> {
+    let Some(asked) = asked else {
+        return Some(Level::System);
+    };
+    match &asked.patients {
+        Some(ids) if ids.is_empty() => None,
+        _ if asked.group.is_some() => Some(Level::Group),
+        _ => Some(Level::Patient),
+    }
 }
 
 /// Tells who was left out.

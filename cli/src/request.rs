@@ -6,12 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fhirehose_core::plan::Plan;
+use fhirehose_core::problem::Problems;
+use fhirehose_core::profile::check::{self, Asked};
+use fhirehose_core::profile::{self, Level, Profile};
 use fhirehose_core::request::{Cohort, OnBad, Request};
 use fhirehose_core::search::kind::token::CodeList;
 use fhirehose_core::search::supplied;
 use fhirehose_core::search::table::Registry;
 
-use crate::args::{CheckArgs, OnBadArg, RegistryArgs, RequestArgs, Version};
+use crate::args::{CheckArgs, OnBadArg, ProfileArg, RegistryArgs, RequestArgs, Version};
 use crate::messages::Faults;
 
 /// The clock, as an instant of FHIR.
@@ -19,18 +22,33 @@ pub(crate) fn now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }
 
-/// The request and its plan, or `None` with faults.
+/// The profile that the request is held against.
+pub(crate) fn profile(args: &RequestArgs) -> &'static Profile {
+    match args.profile {
+        ProfileArg::Ig => &profile::IG,
+        ProfileArg::Oracle => &profile::ORACLE,
+    }
+}
+
+/// The request and its plan, or `None` with faults. Without a level nothing is said about patients.
 pub(crate) fn compile(
     args: &RequestArgs,
     checks: &CheckArgs,
+    level: Option<Level>,
     cohort: Option<Cohort>,
     now: &str,
     faults: &mut Faults,
 ) -> Option<(Request, Plan)> {
     let registry = registry(&args.registry, faults);
     let value_sets = value_sets(&args.value_sets, faults);
+    let profile = profile(args);
     let request = Request {
-        types: args.types.clone(),
+        types: if args.types.is_empty() {
+            let names = profile.default_types(level);
+            names.into_iter().map(str::to_owned).collect()
+        } else {
+            args.types.clone()
+        },
         type_filters: args.type_filters.clone(),
         since: args.since.clone(),
         until: args.until.clone(),
@@ -49,13 +67,31 @@ pub(crate) fn compile(
         },
     };
     // Without the user's own definitions the plan would only name their absence again.
-    match Plan::compile(&request, &registry?) {
-        Ok(plan) => Some((request, plan)),
-        Err(problems) => {
-            faults.problems(None, problems);
-            None
-        }
+    let registry = registry?;
+    let patients = request.cohort.as_ref().map(|cohort| cohort.patients.len());
+    let asked = Asked {
+        level,
+        patients: patients.filter(|count| *count > 0),
+        types: &args.types,
+        type_filters: &args.type_filters,
+        since: args.since.as_deref(),
+        until: args.until.as_deref(),
+        elements: &args.elements,
+        associated_data: &args.include_associated_data,
+        organize_by: None,
+    };
+    let violations = check::check(profile, &asked, &registry);
+    let (plan, problems) = match Plan::compile(&request, &registry) {
+        Ok(plan) => (Some(plan), Problems(Vec::new())),
+        Err(problems) => (None, problems),
+    };
+    let all = check::with_problems(profile, violations, problems);
+    if let (Some(plan), true) = (plan, all.is_empty()) {
+        return Some((request, plan));
     }
+    let problems = all.into_iter().map(|violation| violation.problem);
+    faults.problems(None, Problems(problems.collect()));
+    None
 }
 
 /// The search parameters of a version of FHIR, with the user's own; or `None` with faults.

@@ -88,6 +88,16 @@ fn explain() {
         assert_eq!(ran.err, "");
         assert_snapshot(name, &ran.out);
     }
+    let oracle = ["explain", "--profile", "oracle", "--type", "Goal"];
+    for (name, more) in [
+        ("explain-oracle", &[][..]),
+        ("explain-oracle-json", &["--report", "json"]),
+    ] {
+        let args: Vec<&str> = oracle.iter().chain(more).copied().collect();
+        let ran = folder.run(&args).ends(0);
+        assert!(ran.out.lines().all(|line| line.chars().count() <= 100), "{}", ran.out);
+        assert_snapshot(name, &ran.out);
+    }
 }
 
 #[test]
@@ -137,6 +147,41 @@ fn every_problem_of_a_request_with_carets() {
     ]);
     assert!(!folder.path("out").exists(), "nothing is written");
     assert_snapshot("problems", &shown(&ran.ends(2)));
+}
+
+#[test]
+fn everything_that_a_profile_does_not_take() {
+    let folder = Folder::with_lines();
+    let args = |profile: &'static str| {
+        [
+            "export",
+            "data",
+            "-o",
+            "out",
+            "--profile",
+            profile,
+            "--type",
+            "Observation,Encounter,Patient,Appointment",
+            "--type-filter",
+            "Observation?date=ge2020&date=lt2021&date=lt2022&status=final&subject=Patient/1",
+            "--type-filter",
+            "Observation?category:not=laboratory,Encounter?date=2020",
+            "--type-filter",
+            "Patient?gender=female",
+            "--until",
+            "2025-01-01T00:00:00Z",
+            "--elements",
+            "id",
+        ]
+    };
+    let ran = folder.run(&args("oracle")).ends(2);
+    assert!(!folder.path("out").exists(), "nothing is written");
+    assert_snapshot("problems-oracle", &shown(&ran));
+    let ran = folder
+        .run(&["explain", "--profile", "oracle", "--type", "Location,Practitioner"])
+        .ends(2);
+    assert_snapshot("problems-oracle-dependent", &shown(&ran));
+    folder.run(&args("ig")).ends(0);
 }
 
 #[test]

@@ -81,6 +81,8 @@ pub enum ErrorKind {
     Sink,
     /// A bad line, and the request says to stop at the first.
     BadLine,
+    /// The input tells of deletions that were not known when its first line was judged.
+    LateDeletions,
 }
 
 /// An error that ends an export. A bad record alone is not one; see [`BadLine`].
@@ -106,6 +108,15 @@ impl Error {
         Error {
             kind: ErrorKind::BadLine,
             message: message.into(),
+            source: None,
+        }
+    }
+
+    /// The input tells of deletions that the plan did not know: lines may have been kept that were deleted.
+    pub fn late_deletions() -> Self {
+        Error {
+            kind: ErrorKind::LateDeletions,
+            message: "the input tells of deletions, which have to be known before the first line is judged".to_owned(),
             source: None,
         }
     }

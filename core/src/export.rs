@@ -112,8 +112,14 @@ impl<S: Sink> Export<S> {
     }
 
     /// Completes every file. Gives the report and the sink.
+    ///
+    /// One pass cannot leave out what it learns of afterwards: an input that tells of deletions which the plan does not
+    /// know ([`Found::deleted`](crate::plan::associated::Found)) is an error.
     pub fn finish(mut self) -> Result<(Report, S), Error> {
         self.end_input()?;
+        if self.scratch.gathered.deleted != *self.plan.deleted() {
+            return Err(Error::late_deletions());
+        }
         let report = self.router.finish(&mut self.sink)?;
         Ok((report, self.sink))
     }

@@ -1,6 +1,9 @@
 //! What a pass gathers besides the lines that it keeps, for the passes behind it. A union of sets: the order of lines and
 //! threads does not matter.
 
+use crate::deleted::{Deleted, Verdict};
+use crate::deletion::{self, Reading};
+use crate::error::BadLine;
 use crate::links::{self, Links};
 use crate::newest::{Age, Newest};
 use crate::plan::{Gather, Plan, Role, TypePlan};
@@ -18,6 +21,12 @@ pub struct Gathered {
     pub follows: Follows,
     /// The newest Provenance of each kept resource.
     pub newest: Newest,
+    /// What the input says was deleted.
+    pub deleted: Deleted,
+    /// Kept resources that had been deleted before they were changed.
+    pub returned: Links,
+    /// Resources that would have been kept and were deleted.
+    pub withheld: u64,
 }
 
 /// Edges from resources that may come to be exported to those that then are, too: a Location and its organization.
@@ -34,6 +43,9 @@ impl Gathered {
         self.kept.merge(other.kept);
         self.follows.edges.extend_from_slice(&other.follows.edges);
         self.newest.merge(other.newest);
+        self.deleted.merge(other.deleted);
+        self.returned.merge(other.returned);
+        self.withheld += other.withheld;
     }
 
     /// Bytes of memory that the sets hold.
@@ -43,6 +55,9 @@ impl Gathered {
 
     /// Looks at a line that has passed its gates. `false`: the line is not for the output.
     pub fn passed(&mut self, plan: &Plan, type_plan: &TypePlan, type_index: usize, line: &[u8]) -> bool {
+        if !self.stands(plan, type_index, line) {
+            return false;
+        }
         let Some(gather) = plan.gather() else { return true };
         match type_plan.role {
             Role::Export => self.kept(gather, plan, type_index, line),
@@ -50,6 +65,34 @@ impl Gathered {
             Role::Rank => self.rank(gather, plan, line),
         }
         type_plan.role == Role::Export
+    }
+
+    /// Whether the resource has not been deleted, or has been changed since.
+    fn stands(&mut self, plan: &Plan, type_index: usize, line: &[u8]) -> bool {
+        match plan.deleted().verdict(type_index, line) {
+            Verdict::Stands => true,
+            Verdict::Deleted => {
+                self.withheld += 1;
+                false
+            }
+            Verdict::Returned(id) => {
+                self.returned.insert(type_index, id.as_bytes());
+                true
+            }
+        }
+    }
+
+    /// Takes down what a Bundle, one that has been walked, says was deleted. `Err`: it says that of something that cannot
+    /// be told apart. `Ok(false)`: it is a Bundle like any other.
+    pub fn bundle(&mut self, plan: &Plan, line: &[u8]) -> Result<bool, BadLine> {
+        match deletion::read(line, plan.base()) {
+            Reading::NotDeletions => Ok(false),
+            Reading::Malformed => Err(BadLine::Deletions),
+            Reading::Deletions(all) => {
+                all.iter().for_each(|one| self.deleted.add(one, plan.registry()));
+                Ok(true)
+            }
+        }
     }
 
     fn kept(&mut self, gather: &Gather, plan: &Plan, type_index: usize, line: &[u8]) {
@@ -61,7 +104,7 @@ impl Gathered {
         if gather.links.is_empty() {
             return;
         }
-        links::targets(line, gather.base.as_deref(), &mut |type_name, id| {
+        links::targets(line, plan.base(), &mut |type_name, id| {
             if let Some(target) = plan.registry().type_index(type_name)
                 && gather.links.get(target) == Some(&true)
             {
@@ -78,7 +121,7 @@ impl Gathered {
                 continue;
             };
             let text = text.decode();
-            let Some((type_name, to)) = reference::target_of(&text, gather.base.as_deref()) else {
+            let Some((type_name, to)) = reference::target_of(&text, plan.base()) else {
                 continue;
             };
             if let Some(target) = plan.registry().type_index(type_name)
@@ -98,7 +141,7 @@ impl Gathered {
                 continue;
             };
             let text = text.decode();
-            if let Some((type_name, id)) = reference::target_of(&text, gather.base.as_deref())
+            if let Some((type_name, id)) = reference::target_of(&text, plan.base())
                 && let Some(type_index) = plan.registry().type_index(type_name)
                 && targets.contains(type_index, id.as_bytes())
             {

@@ -4,6 +4,7 @@
 
 pub mod cohort;
 pub mod content;
+pub mod deleted;
 pub mod deletion;
 pub mod error;
 pub mod export;
@@ -20,6 +21,7 @@ pub mod plan;
 pub mod position;
 mod prefilter;
 pub mod problem;
+pub mod profile;
 pub mod project;
 pub mod quote;
 pub mod record;

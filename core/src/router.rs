@@ -37,6 +37,7 @@ pub struct Router<F> {
     /// One series a type, by the type's number in the registry.
     series: Vec<Series<F>>,
     errors: Series<F>,
+    deleted: Series<F>,
     counts: Vec<TypeCount>,
     bad: Vec<u64>,
     places: Vec<BadPlace>,
@@ -65,6 +66,7 @@ impl<F> Router<F> {
             limits,
             series,
             errors: Series::new(FileKind::Error, "OperationOutcome"),
+            deleted: Series::new(FileKind::Deleted, "Bundle"),
             counts,
             bad: vec![0; BadLine::ALL.len()],
             places: Vec::new(),
@@ -208,6 +210,17 @@ impl<F> Router<F> {
         Ok(())
     }
 
+    /// Writes deletions, one Bundle a line.
+    pub fn deletions<S: Sink<File = F>>(&mut self, lines: &str, sink: &mut S) -> Result<(), Error> {
+        let Router {
+            deleted,
+            limits,
+            closed,
+            ..
+        } = self;
+        deleted.write(lines.as_bytes(), lines.lines().count() as u64, *limits, sink, closed)
+    }
+
     /// Writes an outcome that is not about a line.
     pub fn tell<S: Sink<File = F>>(&mut self, outcome: &str, sink: &mut S) -> Result<(), Error> {
         let Router {
@@ -223,7 +236,7 @@ impl<F> Router<F> {
 
     /// Completes every file and reports.
     pub fn finish<S: Sink<File = F>>(mut self, sink: &mut S) -> Result<Report, Error> {
-        for series in self.series.iter_mut().chain([&mut self.errors]) {
+        for series in self.series.iter_mut().chain([&mut self.errors, &mut self.deleted]) {
             series.close(sink, &mut self.closed)?;
         }
         self.closed.sort_by(|a, b| a.name.cmp(&b.name));

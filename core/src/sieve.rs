@@ -9,6 +9,7 @@ use memchr::memmem::Finder;
 use crate::error::BadLine;
 use crate::filter::{Decider, GateStates};
 use crate::gather::Gathered;
+use crate::plan::associated::Stage;
 use crate::plan::{Plan, TypePlan};
 use crate::prefilter;
 use crate::project;
@@ -45,12 +46,22 @@ impl Scratch {
         }
     }
 
+    /// Whether lines of the type are looked at whatever becomes of them, and so have to be right to their end.
     fn notes(&self, plan: &Plan, type_index: usize) -> bool {
+        // A Bundle may tell of deletions.
+        tells_deletions(plan, type_index) || self.rolls(plan, type_index)
+    }
+
+    fn rolls(&self, plan: &Plan, type_index: usize) -> bool {
         let name = |index: usize| plan.registry().types().get(index).map(String::as_str);
         self.roll
             .as_ref()
             .is_some_and(|roll| name(type_index).is_some_and(|name| roll.notes(name)))
     }
+}
+
+fn tells_deletions(plan: &Plan, type_index: usize) -> bool {
+    plan.stage() == Stage::Main && plan.bundle() == Some(type_index)
 }
 
 impl Default for Scratch {
@@ -300,10 +311,24 @@ impl Scratch {
         let (Line::Kept { end, type_index } | Line::Dropped { end, type_index }) = line else {
             return line;
         };
-        if self.notes(plan, type_index)
+        if self.rolls(plan, type_index)
             && let Some(roll) = &self.roll
         {
             roll.note(&plan.registry().types()[type_index], bytes);
+        }
+        if tells_deletions(plan, type_index) {
+            match self.gathered.bundle(plan, bytes) {
+                Ok(false) => {}
+                Ok(true) => return Line::Dropped { end, type_index },
+                Err(kind) => {
+                    return Line::Bad {
+                        end,
+                        at: 0,
+                        kind,
+                        type_index: Some(type_index),
+                    };
+                }
+            }
         }
         match (&line, plan.type_plan(type_index)) {
             (Line::Kept { .. }, Some(type_plan)) if !self.gathered.passed(plan, type_plan, type_index, bytes) => {

@@ -1,13 +1,14 @@
-//! Whose records: the cohort that is asked for, found out before the main pass and held against what that pass saw.
+//! What is known ahead: the cohort that is asked for, found out before the main pass and held against what that pass saw.
 //!
 //! Groups may stand anywhere in the input, but most often they stand in a file of their own. So the inputs that begin
 //! with a Group are read first; the main pass, which reads everything, takes down Groups and Patients as they go by. If it
-//! saw something that changes the cohort it is run again. Only where lines leave at once (standard output) everything is
+//! saw something that changes the cohort it is run again. So it is with deletions. Only where lines leave at once (standard output) everything is
 //! read for the cohort beforehand.
 
 use std::sync::Arc;
 
 use fhirehose_core::cohort::{Groups, LeftOut, Resolved};
+use fhirehose_core::deleted::Deleted;
 use fhirehose_core::error::Error;
 use fhirehose_core::ids::IdSet;
 use fhirehose_core::partition::Limits;
@@ -74,8 +75,12 @@ impl CohortRequest {
 
     /// A roll of everything that decides the cohort.
     pub(crate) fn roll(&self) -> Arc<Roll> {
-        let groups = self.group.as_ref().map(|_| Groups::new(self.at, self.base.as_deref()));
+        let groups = self.group.as_ref().map(|_| self.groups());
         Arc::new(Roll::new(self.patients.clone(), groups))
+    }
+
+    fn groups(&self) -> Groups {
+        Groups::new(self.at, self.base.as_deref())
     }
 
     /// The cohort by a roll of the whole input.
@@ -150,58 +155,74 @@ impl FoundCohort {
     }
 }
 
-/// The cohort by the inputs that begin with a Group: a guess that the main pass confirms.
-pub(crate) fn likely(
-    asked: &CohortRequest,
-    job: &Job,
-    progress: &Progress,
-    cancel: &Cancel,
-) -> Result<FoundCohort, JobError> {
-    let roll = Roll::new(
-        None,
-        asked
-            .group
-            .as_ref()
-            .map(|_| Groups::new(asked.at, asked.base.as_deref())),
-    );
-    if asked.group.is_none() {
-        return Ok(asked.by_groups(&roll)?);
+/// What is known before the main pass.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ahead {
+    pub(crate) cohort: Option<FoundCohort>,
+    pub(crate) deleted: Arc<Deleted>,
+    /// The cohort comes from the whole input.
+    pub(crate) is_certain: bool,
+}
+
+/// Looks ahead: the cohort by the inputs that begin with a Group, and the deletions by those in a folder `deleted`. Both
+/// are guesses that the main pass confirms. With `whole` everything is read.
+pub(crate) fn look_ahead(job: &Job, whole: bool, progress: &Progress, cancel: &Cancel) -> Result<Ahead, JobError> {
+    let asked = job.cohort.as_ref();
+    if let Some(asked) = asked.filter(|_| whole) {
+        return certain(asked, job, progress, cancel);
     }
-    let may_hold = |place: &&InputPlace| head::first_type(place).is_none_or(|name| name == "Group");
-    let inputs: Vec<InputPlace> = job.inputs.iter().filter(may_hold).cloned().collect();
-    let roll = Arc::new(roll);
-    read(job, &inputs, roll.clone(), progress, cancel)?;
-    match asked.by_groups(&roll) {
-        Ok(found) if found.missing_groups.is_empty() => Ok(found),
+    let group = asked.and_then(|asked| asked.group.as_ref());
+    let begins_with_group = |place: &InputPlace| head::first_type(place).is_none_or(|name| name == "Group");
+    let is_likely = |place: &&InputPlace| is_of_deletions(place) || (group.is_some() && begins_with_group(place));
+    let inputs: Vec<InputPlace> = job.inputs.iter().filter(is_likely).cloned().collect();
+    let groups = asked.filter(|_| group.is_some()).map(CohortRequest::groups);
+    let roll = Arc::new(Roll::new(None, groups));
+    let deleted = read(job, &inputs, roll.clone(), progress, cancel)?;
+    let found = match asked.map(|asked| (asked, asked.by_groups(&roll))) {
+        None => None,
+        Some((_, Ok(found))) if found.missing_groups.is_empty() => Some(found),
         // Somewhere else there may be more.
-        _ if inputs.len() < job.inputs.len() => certain(asked, job, progress, cancel),
-        other => Ok(other?),
-    }
+        Some((asked, _)) if inputs.len() < job.inputs.len() => return certain(asked, job, progress, cancel),
+        Some((_, found)) => Some(found?),
+    };
+    Ok(Ahead {
+        cohort: found,
+        deleted: Arc::new(deleted),
+        is_certain: false,
+    })
 }
 
-/// The cohort by all inputs.
-pub(crate) fn certain(
-    asked: &CohortRequest,
-    job: &Job,
-    progress: &Progress,
-    cancel: &Cancel,
-) -> Result<FoundCohort, JobError> {
+/// Whether the input lies where the guide's exports keep their deletions.
+fn is_of_deletions(place: &InputPlace) -> bool {
+    let InputPlace::File(path) = place else { return false };
+    path.parent()
+        .and_then(std::path::Path::file_name)
+        .is_some_and(|name| name == "deleted")
+}
+
+/// The cohort and the deletions by all inputs.
+fn certain(asked: &CohortRequest, job: &Job, progress: &Progress, cancel: &Cancel) -> Result<Ahead, JobError> {
     let roll = asked.roll();
-    read(job, &job.inputs, roll.clone(), progress, cancel)?;
-    Ok(asked.found(&roll)?)
+    let deleted = read(job, &job.inputs, roll.clone(), progress, cancel)?;
+    Ok(Ahead {
+        cohort: Some(asked.found(&roll)?),
+        deleted: Arc::new(deleted),
+        is_certain: true,
+    })
 }
 
-/// Reads inputs for their Patients and Groups alone. Other lines are passed over at the speed of a search for their
-/// newline; bad ones are told by the main pass.
+/// Reads inputs for their Patients, Groups and deletions alone. Other lines are passed over at the speed of a search for
+/// their newline; bad ones are told by the main pass.
 fn read(
     job: &Job,
     inputs: &[InputPlace],
     roll: Arc<Roll>,
     progress: &Progress,
     cancel: &Cancel,
-) -> Result<(), JobError> {
+) -> Result<Deleted, JobError> {
     let request = Request {
         types: vec!["Group".to_owned()],
+        fhir_base: job.request.fhir_base.clone(),
         max_line: job.plan.max_line(),
         ..Request::default()
     };
@@ -216,7 +237,7 @@ fn read(
         progress,
         cancel,
     };
-    pool::run(&pass, router, Nowhere).map(drop)
+    Ok(pool::run(&pass, router, Nowhere)?.gathered.deleted)
 }
 
 /// A sink that keeps nothing.

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use fhirehose_core::deletion;
 use fhirehose_core::gather::Gathered;
 use fhirehose_core::links::Links;
 use fhirehose_core::plan::Plan;
@@ -16,7 +17,7 @@ use fhirehose_core::router::{Router, TypeSet};
 use fhirehose_core::sink::Sink;
 
 use crate::cancel::Cancel;
-use crate::cohort::FoundCohort;
+use crate::cohort::{Ahead, CohortRequest, FoundCohort};
 use crate::cohort_error::CohortError;
 use crate::compress::Queue;
 use crate::inputs::InputPlace;
@@ -32,6 +33,17 @@ pub struct PassFacts {
     pub inputs: usize,
     /// Resources that it kept.
     pub kept: u64,
+}
+
+/// What the deletions of the input came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DeletionFacts {
+    /// Deletions that the request asks for, in `deleted/`.
+    pub listed: usize,
+    /// Resources that would have been exported, and were deleted.
+    pub withheld: u64,
+    /// Resources that are exported, because they were changed after their deletion.
+    pub returned: usize,
 }
 
 /// A set of resources or patients that a pass needed.
@@ -50,6 +62,7 @@ pub(crate) struct Exporting<S: Sink> {
     pub(crate) router: Router<S::File>,
     pub(crate) sink: S,
     pub(crate) cohort: Option<FoundCohort>,
+    pub(crate) deletions: DeletionFacts,
     /// Bytes of the inputs as stored.
     pub(crate) stored: u64,
     pub(crate) passes: Vec<PassFacts>,
@@ -60,8 +73,8 @@ pub(crate) struct Exporting<S: Sink> {
 pub(crate) enum Ended<S: Sink> {
     /// Everything that was asked for is in the sink.
     Done(Box<Exporting<S>>),
-    /// The main pass saw another cohort than it had been told: it has to be run anew with this one.
-    Again(FoundCohort),
+    /// The main pass saw another cohort or other deletions than it had been told: it has to be run anew with these.
+    Again(Ahead),
 }
 
 /// One export while it runs.
@@ -73,38 +86,43 @@ pub(crate) struct Passes<'j> {
 }
 
 impl Passes<'_> {
-    /// Runs all passes into a sink. `is_certain`: the cohort comes from the whole input.
-    pub(crate) fn run<S>(&self, cohort: Option<FoundCohort>, is_certain: bool, sink: S) -> Result<Ended<S>, JobError>
+    /// Runs all passes into a sink.
+    pub(crate) fn run<S>(&self, ahead: &Ahead, sink: S) -> Result<Ended<S>, JobError>
     where
         S: Sink + Send,
         S::File: Send,
     {
         let mut request = self.job.request.clone();
-        let plan = match &cohort {
-            Some(found) => {
-                request.cohort = Some(found.cohort.clone());
-                let plan = Plan::compile(&request, self.job.plan.registry());
-                plan.map_err(CohortError::Plan)?
-            }
-            None => self.job.plan.clone(),
+        if let Some(found) = &ahead.cohort {
+            request.cohort = Some(found.cohort.clone());
+        }
+        let found = Found {
+            deleted: ahead.deleted.clone(),
+            ..Found::default()
         };
+        let plan = self.compile(&request, Stage::Main, &found)?;
         let asked = self.job.cohort.as_ref();
-        let roll = asked.filter(|_| !is_certain).map(|asked| asked.roll());
+        let roll = asked.filter(|_| !ahead.is_certain).map(CohortRequest::roll);
         let router = Router::new(plan.clone(), self.job.limits);
         let read_before = self.progress.read.load(Ordering::Relaxed);
         let passed = self.pass(&plan, &self.job.inputs, roll.clone(), router, sink)?;
         let stored = self.progress.read.load(Ordering::Relaxed) - read_before;
-        let cohort = match (asked, roll) {
-            (Some(asked), Some(roll)) => {
-                let seen = asked.found(&roll)?;
-                if !cohort.is_some_and(|cohort| cohort.agrees(&seen)) {
-                    return Ok(Ended::Again(seen));
-                }
-                Some(seen)
-            }
-            _ => cohort,
+        let seen = match (asked, roll) {
+            (Some(asked), Some(roll)) => Some(asked.found(&roll)?),
+            _ => ahead.cohort.clone(),
         };
-        let exporting = self.later(&request, &plan, passed, cohort)?;
+        let agrees = match (&ahead.cohort, &seen) {
+            (Some(before), Some(seen)) => before.agrees(seen),
+            (before, seen) => before.is_none() && seen.is_none(),
+        };
+        if !agrees || passed.gathered.deleted != *ahead.deleted {
+            return Ok(Ended::Again(Ahead {
+                cohort: seen,
+                deleted: Arc::new(passed.gathered.deleted),
+                is_certain: true,
+            }));
+        }
+        let exporting = self.later(&request, &plan, found, passed, seen)?;
         Ok(Ended::Done(Box::new(Exporting { stored, ..exporting })))
     }
 
@@ -112,6 +130,7 @@ impl Passes<'_> {
         &self,
         request: &Request,
         plan: &Plan,
+        mut found: Found,
         passed: Passed<S>,
         cohort: Option<FoundCohort>,
     ) -> Result<Exporting<S>, JobError>
@@ -128,6 +147,8 @@ impl Passes<'_> {
             mut links,
             kept,
             follows,
+            mut returned,
+            mut withheld,
             ..
         } = gathered;
         let mut facts = vec![PassFacts {
@@ -143,10 +164,7 @@ impl Passes<'_> {
         if !kept.is_empty() {
             sets.push(set("exported", kept.len(), kept.memory()));
         }
-        let mut found = Found {
-            kept: Arc::new(kept),
-            ..Found::default()
-        };
+        found.kept = Arc::new(kept);
         for &stage in plan.stages() {
             if stage == Stage::Associated {
                 follows.close(&mut links);
@@ -161,13 +179,14 @@ impl Passes<'_> {
             if inputs.is_empty() {
                 continue;
             }
-            let stage_plan = Plan::compile_stage(request, plan.registry(), stage, &found);
-            let stage_plan = stage_plan.map_err(CohortError::Plan)?;
+            let stage_plan = self.compile(request, stage, &found)?;
             let before = router.kept();
             router.next_pass(stage_plan.clone());
             let passed = self.pass(&stage_plan, &inputs, None, router, sink)?;
             (router, sink) = (passed.router, passed.sink);
             links.merge(passed.gathered.links);
+            returned.merge(passed.gathered.returned);
+            withheld += passed.gathered.withheld;
             if stage == Stage::Rank {
                 found.newest = Arc::new(passed.gathered.newest);
             }
@@ -177,14 +196,33 @@ impl Passes<'_> {
                 kept: router.kept() - before,
             });
         }
+        let asked = found.deleted.asked(plan.registry(), &returned, |type_index, id, time| {
+            plan.asks_for_deletion(type_index, id, time)
+        });
+        let asked: Vec<_> = asked.collect();
+        let lines = deletion::lines(asked.iter().copied());
+        if !lines.is_empty() {
+            router.deletions(&lines, &mut sink).map_err(pool::from_core)?;
+        }
+        let deletions = DeletionFacts {
+            listed: asked.len(),
+            withheld,
+            returned: returned.len(),
+        };
         Ok(Exporting {
             router,
             sink,
             cohort,
+            deletions,
             stored: 0,
             passes: facts,
             sets,
         })
+    }
+
+    fn compile(&self, request: &Request, stage: Stage, found: &Found) -> Result<Plan, JobError> {
+        let plan = Plan::compile_stage(request, self.job.plan.registry(), stage, found);
+        Ok(plan.map_err(CohortError::Plan)?)
     }
 
     fn pass<S>(

@@ -11,8 +11,9 @@ use crate::cancel::Cancel;
 use crate::cohort::{self, FoundCohort};
 use crate::compress::Queue;
 use crate::folder::FolderSink;
+use crate::inputs::InputPlace;
 use crate::job::{FolderOutput, Job, JobError, Output, Progress};
-use crate::passes::{Ended, Exporting, PassFacts, Passes, SetFacts};
+use crate::passes::{DeletionFacts, Ended, Exporting, PassFacts, Passes, SetFacts};
 use crate::pool;
 use crate::stdout::StdoutSink;
 
@@ -23,6 +24,8 @@ pub struct Exported {
     pub report: Report,
     /// Whose records, where not everybody's.
     pub cohort: Option<FoundCohort>,
+    /// What the deletions of the input came to.
+    pub deletions: DeletionFacts,
     /// Bytes of the inputs as stored.
     pub stored: u64,
     /// The passes over the inputs, in order; reading ahead for Groups is none of them.
@@ -35,12 +38,8 @@ pub struct Exported {
 /// nothing of it is left.
 pub fn run(job: &Job, progress: &Progress, cancel: &Cancel) -> Result<Exported, JobError> {
     // Lines that have left by standard output cannot be taken back: there nothing may be guessed.
-    let mut is_certain = matches!(job.output, Output::Stdout);
-    let mut cohort = match &job.cohort {
-        None => None,
-        Some(asked) if is_certain => Some(cohort::certain(asked, job, progress, cancel)?),
-        Some(asked) => Some(cohort::likely(asked, job, progress, cancel)?),
-    };
+    let is_final = matches!(job.output, Output::Stdout) || job.inputs.contains(&InputPlace::Stdin);
+    let mut ahead = cohort::look_ahead(job, is_final, progress, cancel)?;
     loop {
         let queue = Arc::new(Queue::default());
         let passes = Passes {
@@ -49,24 +48,25 @@ pub fn run(job: &Job, progress: &Progress, cancel: &Cancel) -> Result<Exported, 
             progress,
             cancel,
         };
-        let seen = match &job.output {
+        ahead = match &job.output {
             Output::Folder(output) => {
                 let sink = folder_sink(job, output, queue.clone(), cancel)?;
-                match passes.run(cohort.take(), is_certain, sink)? {
+                match passes.run(&ahead, sink)? {
                     Ended::Done(exporting) => return commit(*exporting, job, output, &queue),
                     Ended::Again(seen) => seen,
                 }
             }
             Output::Stdout => {
                 let sink = StdoutSink::new(job.compression, queue.clone())?;
-                match passes.run(cohort.take(), is_certain, sink)? {
+                match passes.run(&ahead, sink)? {
                     Ended::Done(exporting) => return flush(*exporting, job, &queue),
                     Ended::Again(seen) => seen,
                 }
             }
         };
-        cohort = Some(seen);
-        is_certain = true;
+        if is_final {
+            return Err(JobError::LateDeletions);
+        }
     }
 }
 
@@ -111,6 +111,7 @@ fn finish<S: Sink>(exporting: Exporting<S>) -> Result<(Exported, S), JobError> {
         mut router,
         mut sink,
         cohort,
+        deletions,
         stored,
         passes,
         sets,
@@ -126,6 +127,7 @@ fn finish<S: Sink>(exporting: Exporting<S>) -> Result<(Exported, S), JobError> {
     let exported = Exported {
         report,
         cohort,
+        deletions,
         stored,
         passes,
         sets,

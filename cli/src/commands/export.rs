@@ -93,7 +93,8 @@ fn prepare(args: &ExportArgs, now: &str) -> Result<Job, Faults> {
     let reads_stdin = places.contains(&InputPlace::Stdin);
     let asked = cohort::asked_for(&args.cohort, &args.request, now, reads_stdin, &mut faults);
     let provisional = asked.as_ref().map(CohortRequest::provisional);
-    let compiled = request::compile(&args.request, &args.checks, provisional, now, &mut faults);
+    let level = cohort::level(asked.as_ref());
+    let compiled = request::compile(&args.request, &args.checks, level, provisional, now, &mut faults);
     if let Some((_, plan)) = &compiled
         && (asked.is_some() || !plan.stages().is_empty())
     {
@@ -189,6 +190,11 @@ fn places(named: &[OsString], faults: &mut Faults) -> Vec<InputPlace> {
 }
 
 fn folder(args: &ExportArgs, request: &Request, now: &str) -> FolderOutput {
+    // The manifest repeats what was asked for, not the types that the profile put in.
+    let as_asked = Request {
+        types: args.request.types.clone(),
+        ..request.clone()
+    };
     FolderOutput {
         path: args.output.clone(),
         force: args.force,
@@ -198,7 +204,7 @@ fn folder(args: &ExportArgs, request: &Request, now: &str) -> FolderOutput {
                 IgArg::Four => Generation::V4,
             },
             transaction_time: transaction_time(args, now),
-            request: kick_off_url(request, request.fhir_base.as_deref()),
+            request: kick_off_url(&as_asked, request.fhir_base.as_deref()),
             base_url: args.base_url.clone(),
         },
     }
@@ -260,14 +266,14 @@ fn tell(args: &ExportArgs, job: &Job, exported: &Exported, facts: &Facts) -> Exi
     let is_wanted = |name: &str| job.plan.type_plans().any(|of_type| of_type.type_name == name);
     let told = match (args.report, &facts.manifest) {
         (ReportArg::Text, _) => {
-            messages::note(summary::text(report, facts, is_wanted).trim_end());
+            messages::note(summary::text(exported, facts, is_wanted).trim_end());
             Exit::Done
         }
         (ReportArg::Json, None) => {
-            messages::note(summary::json(report, facts).trim_end());
+            messages::note(summary::json(exported, facts).trim_end());
             Exit::Done
         }
-        (ReportArg::Json, Some(_)) => super::print(summary::json(report, facts).as_bytes()),
+        (ReportArg::Json, Some(_)) => super::print(summary::json(exported, facts).as_bytes()),
     };
     if told == Exit::Done && report.bad_lines() > 0 {
         Exit::BadRecords

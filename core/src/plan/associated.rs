@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::compartment::{self, has_members, own};
 use super::gate::{Gate, Path, Targets, Test, Window};
 use super::paths::Places;
+use crate::deleted::Deleted;
 use crate::links::Links;
 use crate::newest::Newest;
 use crate::problem::{Problem, did_you_mean};
@@ -34,6 +35,8 @@ pub struct Found {
     pub kept: Arc<Links>,
     /// The newest Provenance of each.
     pub newest: Arc<Newest>,
+    /// What the input says was deleted.
+    pub deleted: Arc<Deleted>,
 }
 
 /// Which Provenances are exported.
@@ -156,6 +159,13 @@ impl Parts<'_> {
             stages.push(Stage::Associated);
         }
         stages
+    }
+
+    /// Whether some pass may export resources of the type.
+    pub(super) fn asks(&self, type_name: &str) -> bool {
+        matches!(self.of(Stage::Main, type_name), Part::Own)
+            || matches!(self.of(Stage::Provenance, type_name), Part::Provenance { .. })
+            || matches!(self.of(Stage::Associated, type_name), Part::Linked)
     }
 
     fn is_wanted(&self, type_name: &str) -> bool {

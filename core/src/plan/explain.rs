@@ -11,6 +11,7 @@ use crate::search::query;
 use crate::search::table::{FhirVersion, WhereTest};
 
 mod instant;
+pub mod profile;
 #[cfg(test)]
 mod tests;
 
@@ -81,13 +82,18 @@ impl Plan {
     ///   `decidedBy` (members of the resource that must have been read; those that are missing count at the line's end);
     /// - `whole`: the other types that are exported, of which every resource inside the window is kept as it is.
     pub fn explain_json(&self) -> String {
+        Tree::Object(self.explain_members()).pretty()
+    }
+
+    /// The members of that object, for a caller who has more to tell.
+    pub fn explain_members(&self) -> Vec<(&'static str, Tree)> {
         let told = self.told();
         let window = told.window.map_or(Tree::Null, |gate| match &gate.test {
             Test::Window { window, .. } => window_tree(gate, window),
             _ => Tree::Null,
         });
         let stops = self.on_bad() == OnBad::Stop;
-        Tree::Object(vec![
+        vec![
             ("fhirVersion", Tree::text(self.version_name())),
             ("maxLine", Tree::Number(self.max_line() as u64)),
             ("trust", Tree::Boolean(self.trusts())),
@@ -99,8 +105,7 @@ impl Plan {
                 Tree::List(told.told.iter().map(|type_plan| type_tree(type_plan)).collect()),
             ),
             ("whole", Tree::texts(told.plain)),
-        ])
-        .pretty()
+        ]
     }
 
     fn version_name(&self) -> &'static str {

@@ -17,10 +17,11 @@ use elements::Elements;
 use gate::{Gate, Test, Window};
 use paths::Places;
 
+use crate::deleted::Deleted;
 use crate::ids::IdSet;
 use crate::links::Links;
 use crate::problem::{Problem, Problems, did_you_mean};
-use crate::request::{OnBad, Request};
+use crate::request::{Cohort, OnBad, Request};
 use crate::scan::slots::SlotId;
 use crate::scan::trie::{MAX_CHILDREN, Trie};
 use crate::search::kind::date::Nanos;
@@ -42,6 +43,13 @@ struct Inner {
     /// For each type, whether this pass tells its bad lines.
     tells: Vec<bool>,
     gather: Option<Gather>,
+    deleted: Arc<Deleted>,
+    bundle: Option<usize>,
+    /// For each type, whether some pass may export it.
+    asked: Vec<bool>,
+    cohort: Option<Cohort>,
+    base: Option<String>,
+    window: Window,
     stages: Vec<Stage>,
     trust: bool,
     max_line: usize,
@@ -57,8 +65,6 @@ pub struct Gather {
     pub kept: bool,
     /// What the ranked Provenances may be of.
     pub targets: Option<Arc<Links>>,
-    /// The data's own FHIR base, without closing slash.
-    pub base: Option<String>,
 }
 
 /// What becomes of the lines of a type that pass.
@@ -169,6 +175,12 @@ impl Plan {
             types,
             tells: registry.types().iter().map(|name| parts.tells(stage, name)).collect(),
             gather: compilation.gather(&parts, &stages),
+            deleted: found.deleted.clone(),
+            bundle: registry.type_index("Bundle"),
+            asked: registry.types().iter().map(|name| parts.asks(name)).collect(),
+            cohort: request.cohort.clone(),
+            base: compilation.base().map(str::to_owned),
+            window: compilation.window,
             stages,
             trust: request.trust,
             max_line: request.max_line,
@@ -190,6 +202,39 @@ impl Plan {
     /// What the pass gathers for those behind it; `None`: nothing.
     pub fn gather(&self) -> Option<&Gather> {
         self.inner.gather.as_ref()
+    }
+
+    /// What the input says was deleted.
+    pub fn deleted(&self) -> &Deleted {
+        &self.inner.deleted
+    }
+
+    /// Whether the request asks for a deletion: of a type that it exports, inside the window if the time is known, and of
+    /// the cohort where that can be told. Of other resources nobody knows any more whose they were; a deletion too many
+    /// does no harm (SPEC 2.12).
+    pub fn asks_for_deletion(&self, type_index: usize, id: &str, time: Option<Nanos>) -> bool {
+        let in_cohort = self.inner.cohort.as_ref().is_none_or(|cohort| {
+            let is = |name: &str| self.registry().type_index(name) == Some(type_index);
+            match &cohort.group {
+                _ if cohort.patients.is_empty() => false,
+                _ if is("Patient") => cohort.patients.contains(id.as_bytes()),
+                Some(group) if is("Group") => group == id,
+                _ => true,
+            }
+        });
+        let in_window = time.is_none_or(|time| self.inner.window.holds(time));
+        in_cohort && in_window && self.inner.asked.get(type_index) == Some(&true)
+    }
+
+    /// Number of the type Bundle.
+    #[inline]
+    pub fn bundle(&self) -> Option<usize> {
+        self.inner.bundle
+    }
+
+    /// The data's own FHIR base, without closing slash.
+    pub fn base(&self) -> Option<&str> {
+        self.inner.base.as_deref()
     }
 
     /// Whether this pass tells the bad lines of a type; those whose type is not known are told by the main pass.
@@ -346,22 +391,18 @@ impl Compilation<'_> {
         let links: Vec<bool> = self.registry.types().iter().map(is_linked).collect();
         let any_link = links.contains(&true);
         let links = if any_link { links } else { Vec::new() };
-        let base = self.base().map(str::to_owned);
         match self.stage {
             Stage::Main if !stages.is_empty() => Some(Gather {
                 links,
                 kept: stages.contains(&Stage::Provenance),
                 targets: None,
-                base,
             }),
             Stage::Rank => Some(Gather {
                 targets: Some(self.found.kept.clone()),
-                base,
                 ..Gather::default()
             }),
             Stage::Provenance if any_link => Some(Gather {
                 links,
-                base,
                 ..Gather::default()
             }),
             _ => None,
