@@ -143,7 +143,7 @@ fn large_data() {
 fn drawn_data() {
     let registry = Registry::r4().with_us_core();
     let (mut requests, mut kept, mut refused, mut told) = (0, 0, 0, Vec::new());
-    for seed in 0..40 {
+    for seed in 0..25 {
         let mut random = Random::new(seed);
         let lines = cohort_drawn::lines(&mut random);
         let files = cohort_drawn::files(&mut random, &lines);
@@ -174,6 +174,6 @@ fn drawn_data() {
         "drawn: {requests} requests, {refused} refused, {kept} lines the same, {} differences",
         told.len()
     );
-    assert!(kept > 2000 && refused * 3 < requests, "the draws say little");
+    assert!(kept > 1500 && refused * 3 < requests, "the draws say little");
     assert!(told.is_empty(), "{}", told.join("\n"));
 }

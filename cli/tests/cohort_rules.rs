@@ -402,109 +402,24 @@ fn without_a_cohort_nothing_comes_along() {
     );
 }
 
-fn group(id: &str, members: Value) -> Value {
-    with(&format!("Group/{id}"), json!({"member": members}))
-}
-
 #[test]
-fn a_group_that_stands_twice_with_different_contents_is_refused() {
-    let (one, other) = (group("g", json!([{"entity": to("Patient/a")}])), group("g", json!([])));
-    let twice = [patients(), vec![one.clone(), one.clone()]].concat();
-    check(&twice, "group = 'g'\ntype = ['Patient']", &["Patient/a"]);
-    let files = [
-        ("a.ndjson", text(&[patients(), vec![one]].concat())),
-        ("b.ndjson", text(&[other])),
-    ];
-    refuse(&files, "group = 'g'", "Group `g` occurs twice");
-}
-
-#[test]
-fn members_on_other_servers_and_members_that_are_no_patients_do_not_count() {
-    let members = json!([
-        {"entity": to("http://far/fhir/Patient/a")}, {"entity": to("urn:uuid:a")}, {"entity": {"identifier": {"value": "a"}}},
-        {"entity": to("Practitioner/a")}, {"entity": to("http://here/fhir/Patient/b")}, {},
-    ]);
-    let lines = [patients(), vec![group("g", members), bare("Practitioner/a")]].concat();
-    check(&lines, "group = 'g'\ntype = ['Patient']", &[]);
-    check(
-        &lines,
-        "group = 'g'\ntype = ['Patient']\nfhir-base = 'http://here/fhir'",
-        &["Patient/b"],
-    );
-    check(
-        &lines,
-        "group = 'g'\ntype = ['Patient,Group,Practitioner']\nfhir-base = 'http://here/fhir'",
-        &["Group/g", "Patient/b", "Practitioner/a"],
-    );
-}
-
-#[test]
-fn members_count_while_their_period_lasts_unless_they_are_inactive() {
-    let member = |id: &str, more: Value| {
-        let mut member = more;
-        member["entity"] = to(&format!("Patient/{id}"));
-        member
-    };
-    let names = [
-        "inactive", "active", "past", "last-day", "second", "future", "first", "open",
-    ];
-    let members = json!([
-        member("inactive", json!({"inactive": true})),
-        member("active", json!({"inactive": false})),
-        member("past", json!({"period": {"end": "2024-12-31"}})),
-        member("last-day", json!({"period": {"end": "2025-01-01"}})),
-        member("second", json!({"period": {"end": "2024-12-31T23:59:59Z"}})),
-        member("future", json!({"period": {"start": "2025-01-01T00:00:01Z"}})),
-        member("first", json!({"period": {"start": "2025-01-01T01:00:00+01:00"}})),
-        member("open", json!({"period": {}})),
-    ]);
-    let patients = names.map(|id| with(&format!("Patient/{id}"), json!({})));
-    let lines = [&patients[..], &[group("g", members)]].concat();
-    check(
-        &lines,
-        "group = 'g'\ntype = ['Patient']",
-        &["Patient/active", "Patient/first", "Patient/last-day", "Patient/open"],
-    );
-}
-
-#[test]
-fn an_empty_or_wholly_inactive_group_exports_nothing_not_even_itself() {
-    let inactive = json!([{"entity": to("Patient/a"), "inactive": true}, {"entity": to("Group/g"), "inactive": true}]);
+fn escapes_in_names_and_references_change_nothing() {
     let lines = [
-        patients(),
-        vec![
-            group("empty", json!([])),
-            bare("Group/bare"),
-            group("inactive", inactive),
-            group(
-                "loop",
-                json!([{"entity": to("Group/loop")}, {"entity": to("Group/empty")}]),
-            ),
-        ],
-    ]
-    .concat();
-    for name in ["empty", "bare", "inactive", "loop"] {
-        check(&lines, &format!("group = '{name}'"), &[]);
-        let more = "include-associated-data = ['RelevantProvenanceResources']\ntype = ['Group,Patient']";
-        check(&lines, &format!("group = '{name}'\n{more}"), &[]);
-    }
-}
-
-#[test]
-fn only_the_requested_group_is_exported_and_only_if_its_type_is() {
-    let lines = [
-        patients(),
-        vec![
-            group("g", json!([{"entity": to("Patient/a")}, {"entity": to("Group/inner")}])),
-            group("inner", json!([{"entity": to("Patient/a")}])),
-            group("other", json!([{"entity": to("Patient/a")}])),
-        ],
-    ]
-    .concat();
-    check(&lines, "group = 'g'", &["Group/g", "Patient/a"]);
-    check(&lines, "group = 'g'\ntype = ['Patient']", &["Patient/a"]);
-    check(&lines, "patient = ['a']", &["Patient/a"]);
-    check(&lines, "patient = ['a']\ntype = ['Group']", &[]);
+        r#"{"resourceType":"P\u0061tient","id":"\u0061"}"#,
+        r#"{"id":"o","subject":{"r\u0065ference":"Patient\/\u0061"},"performer":[{"reference":"\u0050ractitioner\/p"}],"resourceType":"Observation"}"#,
+        r#"{"resourceType":"Practition\u0065r","i\u0064":"p"}"#,
+        r#"{"resourceType":"Device","patient":{"reference":"P\u0061tient/a"},"id":"d"}"#,
+        r#"{"resourceType":"Provenance","id":"v","t\u0061rget":[{"reference":"Observation\/\u006f"}]}"#,
+    ];
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let all = [
+        "Device/d",
+        "Observation/o",
+        "Patient/a",
+        "Practitioner/p",
+        "Provenance/v",
+    ];
+    check_files(&[("data.ndjson", text)], "patient = ['a']", &all);
 }
 
 #[test]

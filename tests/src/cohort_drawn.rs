@@ -186,12 +186,43 @@ pub fn lines(random: &mut Random) -> Vec<Vec<u8>> {
             } else {
                 resource["status"] = json!(random.pick(&["final", "draft", "active"]));
             }
-            let line = resource.to_string().into_bytes();
-            let at = random.below(lines.len() as u64 + 1) as usize;
-            lines.insert(at, line);
+            let line = spelled(random, &resource.to_string()).into_bytes();
+            // What stands twice: Provenance does not, for which of two equal ones is the newest nobody can tell.
+            let copies = if type_name != "Provenance" && random.one_in(15) {
+                2
+            } else {
+                1
+            };
+            for _ in 0..copies {
+                let at = random.below(lines.len() as u64 + 1) as usize;
+                lines.insert(at, line.clone());
+            }
         }
     }
     lines
+}
+
+/// The same document with escapes where a reader of bytes does not expect them.
+fn spelled(random: &mut Random, line: &str) -> String {
+    const SPELLINGS: [(&str, &str); 10] = [
+        ("Patient/", r"Patient\/"),
+        ("Patient", r"P\u0061tient"),
+        ("Device/", r"\u0044evice\u002F"),
+        ("\"reference\"", r#""r\u0065ference""#),
+        ("\"id\":\"0\"", r#""id" : "\u0030""#),
+        ("/0\"", r#"\/\u0030""#),
+        ("\"resourceType\":", "\"resourceType\" :\t"),
+        ("\"target\"", r#""t\u0061rget""#),
+        ("\"recorded\"", r#""\u0072ecorded""#),
+        ("\"lastUpdated\":\"2", r#""last\u0055pdated":"\u0032"#),
+    ];
+    let mut line = line.to_owned();
+    for (plain, escaped) in SPELLINGS {
+        if random.one_in(12) {
+            line = line.replace(plain, escaped);
+        }
+    }
+    line
 }
 
 /// The lines as files: one for each type, or mixed, in a few files.
