@@ -38,18 +38,32 @@ pub fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
 ///
 /// The file cannot be read, or a line is no JSON.
 pub fn each_resource(path: &Path, mut take: impl FnMut(&Value)) -> io::Result<()> {
-    let file = File::open(path)?;
-    let packed = path.extension().is_some_and(|extension| extension == "gz");
-    let bytes: Box<dyn Read> = if packed {
-        Box::new(MultiGzDecoder::new(file))
-    } else {
-        Box::new(file)
-    };
-    for line in BufReader::new(bytes).lines() {
+    for line in BufReader::new(open(path)?).lines() {
         let line = line?;
         if !line.trim().is_empty() {
             take(&serde_json::from_str(&line)?);
         }
     }
     Ok(())
+}
+
+/// All bytes of a file, unpacked.
+///
+/// # Errors
+///
+/// The file cannot be read.
+pub fn bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(path)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn open(path: &Path) -> io::Result<Box<dyn Read>> {
+    let file = File::open(path)?;
+    let packed = path.extension().is_some_and(|extension| extension == "gz");
+    Ok(if packed {
+        Box::new(MultiGzDecoder::new(file))
+    } else {
+        Box::new(file)
+    })
 }

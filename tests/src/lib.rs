@@ -1,6 +1,8 @@
 //! Cases as data, the slow oracle, and end-to-end tests.
 
 pub mod cases;
+pub mod cohort_drawn;
+pub mod cohort_requests;
 pub mod data;
 pub mod differential;
 pub mod door;

@@ -53,6 +53,8 @@ fn every_row(registry: &Registry) -> usize {
             "Device" if registry.param("Device", "patient").is_some() => codes.push("patient"),
             // Groups of the members are not exported, unless one is asked for by its id.
             "Group" => continue,
+            // What is exported of it hangs on the other kept resources too: a pass of its own, held by its own tests.
+            "Provenance" => continue,
             _ => {}
         }
         for code in codes {
@@ -81,9 +83,13 @@ fn every_row(registry: &Registry) -> usize {
 
 #[test]
 fn every_row_of_the_compartment_positive_and_negative() {
-    assert_eq!(every_row(&Registry::r4()), 100, "99 rows without Group, and Device");
-    assert_eq!(every_row(&Registry::r4b()), 100);
-    assert_eq!(every_row(&Registry::r5()), 104, "105 rows without Group");
+    assert_eq!(
+        every_row(&Registry::r4()),
+        99,
+        "98 rows without Group and Provenance, and Device"
+    );
+    assert_eq!(every_row(&Registry::r4b()), 99);
+    assert_eq!(every_row(&Registry::r5()), 103, "105 rows without Group and Provenance");
 }
 
 #[test]
@@ -109,13 +115,24 @@ fn references_beside_the_table_do_not_count() {
 }
 
 #[test]
-fn a_type_outside_the_compartment_is_refused_by_name() {
-    let request = Request {
-        types: vec!["Observation,Practitioner".into()],
-        ..request(&set(&["p"]), false)
+fn types_of_nobody_alone_are_refused_by_name_and_beside_one_of_somebody_are_not() {
+    let compile = |types: &str| {
+        let request = Request {
+            types: vec![types.into()],
+            ..request(&set(&["p"]), false)
+        };
+        Plan::compile(&request, &Registry::r4())
     };
-    let problems = Plan::compile(&request, &Registry::r4()).expect_err("refused").0;
-    assert!(problems[0].message.contains("Practitioner"), "{}", problems[0].message);
+    assert!(compile("Observation,Practitioner").is_ok());
+    for (types, named) in [
+        ("Practitioner", "Practitioner"),
+        ("Observation,Binary", "Binary"),
+        ("Bundle,Patient", "Bundle"),
+    ] {
+        let problems = compile(types).expect_err("refused").0;
+        let told = format!("{problems:?}");
+        assert!(told.contains(named), "{types}: {told}");
+    }
 }
 
 /// Many patient lists over the lines of one type, engine against oracle.
@@ -158,7 +175,7 @@ fn patient_lists_over_synthetic_data() {
     };
     let patients = ids(&by_type["Patient"]);
     assert!(patients.len() > 30);
-    for lines in by_type.values() {
+    for (_, lines) in by_type.iter().filter(|(name, _)| **name != "Provenance") {
         compare(&registry, lines, &patients, 60, &mut random);
     }
 }
@@ -179,7 +196,6 @@ fn patient_lists_over_large_data() {
         "Condition.",
         "Device.",
         "Encounter.",
-        "Provenance.",
         "Immunization.",
         "Patient.",
         "Location.",

@@ -3,13 +3,17 @@
 //! Written for reading, not for speed, and without a line of the fast engine: only the generated tables are shared.
 //! Every resource is a parsed document, every condition is looked at in full.
 
+mod associated;
 pub mod cohort;
 mod compile;
 mod date;
 mod decimal;
 mod elements;
 mod evaluate;
+pub mod export;
+pub mod group;
 mod number;
+mod provenance;
 mod quantity;
 mod query;
 mod reference;
@@ -127,17 +131,22 @@ impl Oracle {
     }
 
     fn keeps_time(&self, resource: &Value) -> bool {
-        // A list, where none belongs, stands for its items here as everywhere.
-        let stored = values::named(resource, &["meta", "lastUpdated"]);
-        let times = stored.into_iter().filter_map(|time| date::parse_date(time.as_str()?));
-        // A time that cannot be read is as unknown as one that is absent.
-        let Some(updated) = times.into_iter().next() else {
+        self.in_window(last_updated(resource))
+    }
+
+    /// Inside `_since`, `_until` and the snapshot; what has no time is inside.
+    fn in_window(&self, updated: Option<i128>) -> bool {
+        let Some(updated) = updated else {
             return true;
         };
-        let updated = updated.low;
-        updated <= self.transaction_time
+        self.in_snapshot(Some(updated))
             && self.since.is_none_or(|since| since < updated)
             && self.until.is_none_or(|until| updated < until)
+    }
+
+    /// Not changed after the snapshot.
+    fn in_snapshot(&self, updated: Option<i128>) -> bool {
+        updated.is_none_or(|updated| updated <= self.transaction_time)
     }
 
     /// Without filters for its type a resource stays; with several, one is enough.
@@ -164,6 +173,14 @@ impl Oracle {
                 .all(|condition| evaluate::holds(condition, record))
         })
     }
+}
+
+/// `meta.lastUpdated`; a time that cannot be read is as unknown as one that is absent.
+fn last_updated(resource: &Value) -> Option<i128> {
+    // A list, where none belongs, stands for its items here as everywhere.
+    let stored = values::named(resource, &["meta", "lastUpdated"]);
+    let mut times = stored.into_iter().filter_map(|time| date::parse_date(time.as_str()?));
+    times.next().map(|updated| updated.low)
 }
 
 /// `_type`: trimmed, empty items left out.

@@ -133,6 +133,14 @@ fn local(text: &str, base: Option<&str>) -> Option<Local> {
     }
 }
 
+/// Type and id of the resource that a reference names by its text, versioned or not.
+///
+/// Other servers, `urn:`, fragments and bare ids name nothing here, nor do an identifier or a display alone.
+pub(crate) fn target(text: &str, base: Option<&str>) -> Option<(String, String)> {
+    let named = local(text, base)?;
+    Some((named.type_name?, named.id))
+}
+
 /// Canonical URLs: the version counts only if the search gives one, the fragment never.
 fn canonical_equals(stored: &str, search: &str) -> bool {
     if stored == search {
