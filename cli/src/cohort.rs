@@ -83,7 +83,7 @@ pub(crate) fn tell(found: &FoundCohort) {
     }
     let told = [
         (
-            found.unknown.len(),
+            found.unknown,
             "that were asked for are not in the input; error/ names each",
         ),
         (
@@ -122,6 +122,7 @@ fn patients(args: &CohortArgs, base: Option<&str>, reads_stdin: bool, faults: &m
     if bad > MOST_TOLD {
         faults.usage(format_args!("{} more that are no patient ids", bad - MOST_TOLD));
     }
+    ids.shrink();
     if ids.is_empty() && faults.is_empty() {
         faults.usage("the list of patients is empty; an empty list never means everybody");
     }

@@ -365,7 +365,7 @@ fn a_resource_that_stands_twice_comes_along_once() {
 }
 
 #[test]
-fn what_only_provenance_or_associated_resources_name_stays_behind() {
+fn what_only_associated_resources_name_stays_behind() {
     let lines = [
         patients(),
         vec![
@@ -383,7 +383,13 @@ fn what_only_provenance_or_associated_resources_name_stays_behind() {
     check(
         &lines,
         "patient = ['a']",
-        &["Medication/m", "Observation/o", "Patient/a", "Provenance/v"],
+        &[
+            "Medication/m",
+            "Observation/o",
+            "Patient/a",
+            "Practitioner/w",
+            "Provenance/v",
+        ],
     );
 }
 

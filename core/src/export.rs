@@ -13,6 +13,9 @@ use crate::sink::Sink;
 
 /// Filters NDJSON that is pushed in chunks of any size into a sink.
 ///
+/// It is one pass. A plan that needs more ([`Plan::stages`]: Provenance and what a cohort's records refer to) gives what
+/// its main pass keeps; the others have to be run behind it, over the same input.
+///
 /// ```
 /// use fhirehose_core::export::Export;
 /// use fhirehose_core::plan::Plan;

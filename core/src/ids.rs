@@ -68,6 +68,11 @@ impl IdSet {
         self.table.len()
     }
 
+    /// Gives back the memory that was kept for more ids.
+    pub fn shrink(&mut self) {
+        self.arena.shrink_to_fit();
+    }
+
     /// How many ids.
     pub fn len(&self) -> usize {
         self.len

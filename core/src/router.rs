@@ -1,6 +1,7 @@
 //! The ordered half: batches in input order into files, and the report.
 
 use crate::error::{BadLine, Error};
+use crate::links::Links;
 use crate::outcome;
 use crate::partition::{Limits, Series};
 use crate::plan::Plan;
@@ -8,6 +9,7 @@ use crate::plan::associated::Stage;
 use crate::position::Position;
 use crate::report::{BadPlace, FileEntry, Report, TypeCount};
 use crate::request::OnBad;
+use crate::scan::json::Json;
 use crate::sieve::{Batch, Run};
 use crate::sink::{FileKind, Sink};
 
@@ -47,6 +49,8 @@ pub struct Router<F> {
     line: u64,
     /// The types that each input holds, in the order of the inputs.
     held: Vec<TypeSet>,
+    /// Associated resources that have been written: each comes once, however often it stands in the input.
+    taken: Links,
     report: Report,
 }
 
@@ -74,6 +78,7 @@ impl<F> Router<F> {
             input: "input".to_owned(),
             line: 0,
             held: Vec::new(),
+            taken: Links::default(),
             report: Report::default(),
             plan,
         }
@@ -162,6 +167,25 @@ impl<F> Router<F> {
         let source = if run.made { &batch.made } else { block };
         let lines = &source[run.start as usize..run.end as usize];
         let index = run.type_index as usize;
+        if self.plan.stage() == Stage::Associated {
+            return self.once(lines, run, sink);
+        }
+        self.put(lines, run, index, sink)
+    }
+
+    /// Writes of a run the resources that have not been written yet.
+    fn once<S: Sink<File = F>>(&mut self, lines: &[u8], run: &Run, sink: &mut S) -> Result<(), Error> {
+        let index = run.type_index as usize;
+        for line in lines.split_inclusive(|&byte| byte == b'\n') {
+            let id = Json::new(line.trim_ascii_start()).get("id").and_then(Json::text);
+            if id.is_some_and(|id| self.taken.insert(index, id.decode().as_bytes())) {
+                self.put(line, &Run { lines: 1, ..*run }, index, sink)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn put<S: Sink<File = F>>(&mut self, lines: &[u8], run: &Run, index: usize, sink: &mut S) -> Result<(), Error> {
         let Router {
             series,
             limits,

@@ -55,10 +55,10 @@ pub struct FoundCohort {
     pub left_out: LeftOut,
     /// Groups in the group that the input does not hold.
     pub missing_groups: Vec<String>,
-    /// Patients that were asked for and are not in the input; not empty in lenient exports alone.
-    pub unknown: Vec<String>,
+    /// How many patients that were asked for are not in the input; none but in lenient exports.
+    pub unknown: usize,
     /// Patients that were asked for and are no members of the group; likewise.
-    pub strangers: Vec<String>,
+    pub strangers: IdSet,
     /// How many of the patients that were asked for occur several times with different content.
     pub differing: usize,
 }
@@ -86,9 +86,9 @@ impl CohortRequest {
     /// The cohort by a roll of the whole input.
     pub(crate) fn found(&self, roll: &Roll) -> Result<FoundCohort, CohortError> {
         let found = self.by_groups(roll)?;
-        let unknown = roll.unknown();
-        if !unknown.is_empty() && !self.lenient {
-            return Err(CohortError::UnknownPatients(unknown));
+        let unknown = roll.unknown().count();
+        if unknown > 0 && !self.lenient {
+            return Err(CohortError::UnknownPatients(roll.unknown().collect()));
         }
         Ok(FoundCohort {
             unknown,
@@ -103,14 +103,13 @@ impl CohortRequest {
             Some(group) => roll.resolve(group).map_err(CohortError::Group)?,
             None => Resolved::default(),
         };
-        let mut strangers = Vec::new();
+        let mut strangers = IdSet::default();
         if let (Some(wanted), Some(_)) = (&self.patients, &self.group) {
             let is_stranger = |id: &&[u8]| !resolved.patients.contains(id);
-            let name = |id: &[u8]| String::from_utf8_lossy(id).into_owned();
-            strangers.extend(wanted.iter().filter(is_stranger).map(name));
+            strangers.extend(wanted.iter().filter(is_stranger));
         }
         if !strangers.is_empty() && !self.lenient {
-            return Err(CohortError::NoMembers(strangers));
+            return Err(CohortError::NoMembers(strangers.iter().collect()));
         }
         let Resolved {
             patients,
@@ -140,7 +139,7 @@ impl CohortRequest {
             },
             left_out,
             missing_groups: missing,
-            unknown: Vec::new(),
+            unknown: 0,
             strangers,
             differing: 0,
         })
@@ -159,9 +158,9 @@ impl FoundCohort {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ahead {
     pub(crate) cohort: Option<FoundCohort>,
+    /// What the cohort was found by, if that was the whole input.
+    pub(crate) roll: Option<Arc<Roll>>,
     pub(crate) deleted: Arc<Deleted>,
-    /// The cohort comes from the whole input.
-    pub(crate) is_certain: bool,
 }
 
 /// Looks ahead: the cohort by the inputs that begin with a Group, and the deletions by those in a folder `deleted`. Both
@@ -187,8 +186,8 @@ pub(crate) fn look_ahead(job: &Job, whole: bool, progress: &Progress, cancel: &C
     };
     Ok(Ahead {
         cohort: found,
+        roll: None,
         deleted: Arc::new(deleted),
-        is_certain: false,
     })
 }
 
@@ -206,8 +205,8 @@ fn certain(asked: &CohortRequest, job: &Job, progress: &Progress, cancel: &Cance
     let deleted = read(job, &job.inputs, roll.clone(), progress, cancel)?;
     Ok(Ahead {
         cohort: Some(asked.found(&roll)?),
+        roll: Some(roll),
         deleted: Arc::new(deleted),
-        is_certain: true,
     })
 }
 

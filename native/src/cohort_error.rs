@@ -11,9 +11,9 @@ pub enum CohortError {
     /// The Group is not there, or is there twice.
     Group(GroupError),
     /// Patients that the input does not hold.
-    UnknownPatients(Vec<String>),
+    UnknownPatients(Named),
     /// Patients that are no members of the group.
-    NoMembers(Vec<String>),
+    NoMembers(Named),
     /// More patients than may be asked for.
     TooMany {
         /// How many.
@@ -25,30 +25,45 @@ pub enum CohortError {
     Plan(Problems),
 }
 
+/// Ids that a message names: the first of them, and how many there are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Named {
+    first: Vec<String>,
+    count: usize,
+}
+
 /// Most ids that a message names.
-const MOST_NAMED: usize = 20;
+const MOST_NAMED: usize = 1000;
+
+impl<'i> FromIterator<&'i [u8]> for Named {
+    fn from_iter<T: IntoIterator<Item = &'i [u8]>>(ids: T) -> Self {
+        let mut named = Named::default();
+        for id in ids {
+            named.count += 1;
+            if named.count <= MOST_NAMED {
+                named.first.push(String::from_utf8_lossy(id).into_owned());
+            }
+        }
+        named
+    }
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.first.join(", "))?;
+        match self.count - self.first.len() {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
 
 impl fmt::Display for CohortError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let named = |f: &mut fmt::Formatter<'_>, ids: &[String], what: &str| {
-            let shown = ids
-                .iter()
-                .take(MOST_NAMED)
-                .map(String::as_str)
-                .collect::<Vec<_>>()
-                .join(", ");
-            let more = ids.len().saturating_sub(MOST_NAMED);
-            let rest = if more > 0 {
-                format!(" and {more} more")
-            } else {
-                String::new()
-            };
-            write!(f, "{what}: {shown}{rest}")
-        };
         match self {
             CohortError::Group(error) => write!(f, "{error}"),
-            CohortError::UnknownPatients(ids) => named(f, ids, "there is no such Patient in the input"),
-            CohortError::NoMembers(ids) => named(f, ids, "no members of the group"),
+            CohortError::UnknownPatients(ids) => write!(f, "there is no such Patient in the input: {ids}"),
+            CohortError::NoMembers(ids) => write!(f, "no members of the group: {ids}"),
             CohortError::TooMany { patients, most } => {
                 write!(f, "{patients} patients are asked for, and at most {most} may be")
             }

@@ -62,6 +62,8 @@ pub(crate) struct Exporting<S: Sink> {
     pub(crate) router: Router<S::File>,
     pub(crate) sink: S,
     pub(crate) cohort: Option<FoundCohort>,
+    /// Who is in the input.
+    pub(crate) roll: Option<Arc<Roll>>,
     pub(crate) deletions: DeletionFacts,
     /// Bytes of the inputs as stored.
     pub(crate) stored: u64,
@@ -102,13 +104,13 @@ impl Passes<'_> {
         };
         let plan = self.compile(&request, Stage::Main, &found)?;
         let asked = self.job.cohort.as_ref();
-        let roll = asked.filter(|_| !ahead.is_certain).map(CohortRequest::roll);
+        let roll = asked.filter(|_| ahead.roll.is_none()).map(CohortRequest::roll);
         let router = Router::new(plan.clone(), self.job.limits);
         let read_before = self.progress.read.load(Ordering::Relaxed);
         let passed = self.pass(&plan, &self.job.inputs, roll.clone(), router, sink)?;
         let stored = self.progress.read.load(Ordering::Relaxed) - read_before;
-        let seen = match (asked, roll) {
-            (Some(asked), Some(roll)) => Some(asked.found(&roll)?),
+        let seen = match (asked, &roll) {
+            (Some(asked), Some(roll)) => Some(asked.found(roll)?),
             _ => ahead.cohort.clone(),
         };
         let agrees = match (&ahead.cohort, &seen) {
@@ -118,12 +120,17 @@ impl Passes<'_> {
         if !agrees || passed.gathered.deleted != *ahead.deleted {
             return Ok(Ended::Again(Ahead {
                 cohort: seen,
+                roll: roll.or_else(|| ahead.roll.clone()),
                 deleted: Arc::new(passed.gathered.deleted),
-                is_certain: true,
             }));
         }
         let exporting = self.later(&request, &plan, found, passed, seen)?;
-        Ok(Ended::Done(Box::new(Exporting { stored, ..exporting })))
+        let roll = roll.or_else(|| ahead.roll.clone());
+        Ok(Ended::Done(Box::new(Exporting {
+            roll,
+            stored,
+            ..exporting
+        })))
     }
 
     fn later<S>(
@@ -213,6 +220,7 @@ impl Passes<'_> {
             router,
             sink,
             cohort,
+            roll: None,
             deletions,
             stored: 0,
             passes: facts,

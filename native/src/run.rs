@@ -111,17 +111,18 @@ fn finish<S: Sink>(exporting: Exporting<S>) -> Result<(Exported, S), JobError> {
         mut router,
         mut sink,
         cohort,
+        roll,
         deletions,
         stored,
         passes,
         sets,
     } = exporting;
-    if let Some(found) = &cohort {
-        let unknown = found.unknown.iter().map(|id| outcome::unknown_patient(id));
-        let strangers = found.strangers.iter().map(|id| outcome::no_member(id));
-        for line in unknown.chain(strangers) {
-            router.tell(&line, &mut sink).map_err(pool::from_core)?;
-        }
+    let unknown = roll.iter().flat_map(|roll| roll.unknown());
+    let unknown = unknown.map(|id| outcome::unknown_patient(&String::from_utf8_lossy(id)));
+    let strangers = cohort.iter().flat_map(|found| found.strangers.iter());
+    let strangers = strangers.map(|id| outcome::no_member(&String::from_utf8_lossy(id)));
+    for line in unknown.chain(strangers) {
+        router.tell(&line, &mut sink).map_err(pool::from_core)?;
     }
     let report = router.finish(&mut sink).map_err(pool::from_core)?;
     let exported = Exported {

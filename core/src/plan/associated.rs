@@ -141,6 +141,12 @@ impl Parts<'_> {
         }
     }
 
+    /// The types that filters may be about; `None`: all. Provenance that comes along can be filtered, too.
+    pub(super) fn filtered(&self) -> Option<Vec<String>> {
+        let comes_along = self.rule.waits().then(|| PROVENANCE.to_owned());
+        Some(self.wanted?.iter().cloned().chain(comes_along).collect())
+    }
+
     /// The passes behind the main one that the request may need.
     pub(super) fn stages(&self) -> Vec<Stage> {
         let mut stages = Vec::new();
@@ -259,8 +265,12 @@ impl Gates<'_, '_> {
             let specs: Vec<&PathSpec> = param.paths.iter().collect();
             let mut paths = self.places.add_all(&specs, SearchType::Reference, &param.targets);
             // A patient who is told by identifier or name alone is somebody, too.
-            paths.iter_mut().for_each(|path| path.leaf = Leaf::Unknown);
-            let test = Test::Presence { paths, present: false };
+            paths.iter_mut().for_each(|path| path.reference.only = None);
+            let test = Test::Exists {
+                paths,
+                when_true: false,
+                when_false: true,
+            };
             return Some(gate("has no patient".to_owned(), test));
         }
         let paths = self.patient_paths();

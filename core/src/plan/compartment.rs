@@ -19,7 +19,10 @@ pub(super) fn gate(cohort: &Cohort, registry: &Registry, places: &mut Places<'_>
         ("Group", None) => return None,
         ("Group", Some(group)) => {
             let mut own_group = IdSet::default();
-            own_group.insert(group.as_bytes());
+            // A group of nobody exports nothing, not even itself.
+            if !cohort.patients.is_empty() {
+                own_group.insert(group.as_bytes());
+            }
             (vec![own_id(places)], Arc::new(own_group))
         }
         _ => {

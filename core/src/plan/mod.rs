@@ -153,7 +153,7 @@ impl Plan {
             found,
             window: window::read(request, &mut problems),
             now: window::now(request),
-            filters: parse_filters(request, registry, wanted.as_deref(), &mut problems),
+            filters: parse_filters(request, registry, parts.filtered().as_deref(), &mut problems),
             elements: elements::read(request, registry, &mut problems),
             rule,
         };

@@ -239,10 +239,11 @@ impl Judge<'_> {
             .map(|(at, _)| at)
             .collect();
         let mut kept = provenance::provenance(self, &main);
-        if self.has_cohort() {
-            kept.extend(associated::associated(self, &main));
-        }
         kept.extend(main);
+        if self.has_cohort() {
+            // What Provenance refers to comes along, too (SPEC 2.10: step 7 before 8).
+            kept.extend(associated::associated(self, &kept));
+        }
         kept
     }
 
