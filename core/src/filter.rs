@@ -35,18 +35,18 @@ pub(crate) struct Decider<'p> {
 
 /// A line's captures while it is judged.
 #[derive(Clone, Copy)]
-struct Line<'a> {
-    bytes: &'a [u8],
-    captures: &'a [Capture],
-    plan: &'a TypePlan,
-    registry: &'a Registry,
+pub(crate) struct Line<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) captures: &'a [Capture],
+    pub(crate) plan: &'a TypePlan,
+    pub(crate) registry: &'a Registry,
     /// The whole line has been read, so what is not there is missing.
-    complete: bool,
+    pub(crate) complete: bool,
 }
 
 /// A verdict may have to wait for the contained resources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct MustWait;
+pub(crate) struct MustWait;
 
 impl<'p> Decider<'p> {
     pub(crate) fn new(plan: &'p Plan, type_plan: &'p TypePlan, states: &'p mut GateStates) -> Self {
@@ -66,21 +66,7 @@ impl<'p> Decider<'p> {
     /// walked to its end to know that the gate fails. A name that is found in a text or deeper down proves nothing, and
     /// the walk goes on.
     fn rest_is_absent(&self, gate: usize, bytes: &[u8], at: usize) -> bool {
-        let missing = self.plan.gates[gate].roots & !self.seen;
-        let rest = &bytes[at..];
-        let rest = &rest[..memchr::memchr(b'\n', rest).unwrap_or(rest.len())];
-        // Each search costs about as much as the walk over so many bytes.
-        if rest.len() < 128 * (missing.count_ones() as usize + 1) {
-            return false;
-        }
-        let names = self
-            .plan
-            .root_names
-            .iter()
-            .enumerate()
-            .filter(|(child, _)| missing >> (child & 127) & 1 == 1);
-        // With an escape in it a name may be spelled otherwise.
-        memchr::memmem::find(rest, b"\\u").is_none() && names.into_iter().all(|(_, name)| name.find(rest).is_none())
+        are_absent(self.plan, self.plan.gates[gate].roots & !self.seen, bytes, at)
     }
 
     /// The verdict on a line that has been read to its end.
@@ -120,6 +106,24 @@ impl<'p> Decider<'p> {
         self.plan.always.iter().all(passed)
             && (self.plan.filters.is_empty() || self.plan.filters.iter().any(|filter| filter.gates.iter().all(passed)))
     }
+}
+
+/// Whether none of these members of the root object, by their index in the trie, is in the line from `at` on. `false`
+/// may also mean that the walk costs less than to find out.
+pub(crate) fn are_absent(plan: &TypePlan, members: u128, bytes: &[u8], at: usize) -> bool {
+    let rest = &bytes[at..];
+    let rest = &rest[..memchr::memchr(b'\n', rest).unwrap_or(rest.len())];
+    // Each search costs about as much as the walk over so many bytes.
+    if rest.len() < 128 * (members.count_ones() as usize + 1) {
+        return false;
+    }
+    let mut names = plan
+        .root_names
+        .iter()
+        .enumerate()
+        .filter(|(child, _)| members >> (child & 127) & 1 == 1);
+    // With an escape in it a name may be spelled otherwise.
+    memchr::memmem::find(rest, b"\\u").is_none() && names.all(|(_, name)| name.find(rest).is_none())
 }
 
 impl Watch for Decider<'_> {
@@ -240,6 +244,16 @@ impl<'a> Line<'a> {
             listed && !exclusive
         })?;
         Ok(listed && !(exclusive && other))
+    }
+
+    /// Calls `found` with the id of every patient that a membership gate would look for in its set, and whether it is the
+    /// resource's own.
+    pub(crate) fn each_patient(&self, paths: &[Path], found: &mut dyn FnMut(&str, bool)) -> Result<(), MustWait> {
+        self.any(paths, &mut |path, value| {
+            with_patient(path, value, |id| found(id, path.leaf == Leaf::Id));
+            false
+        })?;
+        Ok(())
     }
 
     fn composite(&self, base: &Base, tuples: &[Vec<Matcher>]) -> Result<bool, MustWait> {
@@ -377,12 +391,17 @@ impl<'a> Line<'a> {
 
 /// Whether a value points to a patient of the set; `None`: to no patient.
 fn refers_to(path: &Path, value: Json<'_>, ids: &IdSet) -> Option<bool> {
+    with_patient(path, value, |id| ids.contains(id.as_bytes()))
+}
+
+/// Hands over the id of the patient that a value points to, or that it is; `None`: no patient.
+fn with_patient<T>(path: &Path, value: Json<'_>, read: impl FnOnce(&str) -> T) -> Option<T> {
     if path.leaf == Leaf::Id {
-        return Some(ids.contains(value.text()?.decode().as_bytes()));
+        return Some(read(&value.text()?.decode()));
     }
     let text = value.get("reference").and_then(Json::text)?.decode();
     let (type_name, id) = reference::target_of(&text, path.reference.base.as_deref())?;
-    (type_name == "Patient").then(|| ids.contains(id.as_bytes()))
+    (type_name == "Patient").then(|| read(id))
 }
 
 fn shows(value: Json<'_>, test: &WhereTest) -> bool {

@@ -9,6 +9,7 @@ pub mod filter;
 pub mod frame;
 pub mod ids;
 pub mod manifest;
+pub mod membership;
 pub mod outcome;
 pub mod partition;
 pub mod plan;

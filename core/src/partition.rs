@@ -15,7 +15,7 @@ pub struct Limits {
 
 /// The files of one kind and type, of which at most one is open.
 #[derive(Debug)]
-pub(crate) struct Series<F> {
+pub struct Series<F> {
     kind: FileKind,
     type_name: String,
     next: u32,
@@ -31,7 +31,8 @@ struct Open<F> {
 }
 
 impl<F> Series<F> {
-    pub(crate) fn new(kind: FileKind, type_name: &str) -> Self {
+    /// No file yet.
+    pub fn new(kind: FileKind, type_name: &str) -> Self {
         Series {
             kind,
             type_name: type_name.to_owned(),
@@ -41,7 +42,7 @@ impl<F> Series<F> {
     }
 
     /// Writes whole lines, each ending in `\n`, into as many files as the limits ask for.
-    pub(crate) fn write<S: Sink<File = F>>(
+    pub fn write<S: Sink<File = F>>(
         &mut self,
         lines: &[u8],
         count: u64,
@@ -96,7 +97,7 @@ impl<F> Series<F> {
     }
 
     /// Completes the open file, if there is one.
-    pub(crate) fn close<S: Sink<File = F>>(&mut self, sink: &mut S, closed: &mut Vec<FileEntry>) -> Result<(), Error> {
+    pub fn close<S: Sink<File = F>>(&mut self, sink: &mut S, closed: &mut Vec<FileEntry>) -> Result<(), Error> {
         let Some(open) = self.open.take() else { return Ok(()) };
         let stored = sink.close(open.file)?;
         let Open {

@@ -5,6 +5,7 @@ mod compile;
 pub mod elements;
 pub mod explain;
 pub mod gate;
+mod organized;
 mod paths;
 mod window;
 
@@ -27,6 +28,7 @@ use crate::search::table::Registry;
 #[derive(Clone, Debug)]
 pub struct Plan {
     inner: Arc<Inner>,
+    late_elements: bool,
 }
 
 #[derive(Debug)]
@@ -34,6 +36,8 @@ struct Inner {
     registry: Registry,
     /// One entry for each type of the registry; `None`: not exported.
     types: Vec<Option<TypePlan>>,
+    /// Where output is organized: for each type that can be in a patient's compartment what finds the patients.
+    compartments: Option<Vec<Option<TypePlan>>>,
     trust: bool,
     max_line: usize,
     on_bad: OnBad,
@@ -100,6 +104,7 @@ impl Plan {
             let in_cohort = request.cohort.is_none() || type_plan.gates.iter().any(|gate| gate.is_membership());
             types.push((is_wanted && in_cohort).then_some(type_plan));
         }
+        let compartments = organized::read(request, registry, &elements, &mut problems);
         if !problems.is_empty() {
             return Err(Problems(problems));
         }
@@ -107,11 +112,39 @@ impl Plan {
         let inner = Inner {
             registry: registry.clone(),
             types,
+            compartments,
             trust: request.trust,
             max_line,
             on_bad: request.on_bad,
         };
-        Ok(Plan { inner: Arc::new(inner) })
+        Ok(Plan {
+            inner: Arc::new(inner),
+            late_elements: false,
+        })
+    }
+
+    /// Leaves `_elements` to the sink, for types that can be in a patient's compartment: whose a resource is stands in
+    /// members that may not be asked for.
+    #[must_use]
+    pub fn with_late_elements(mut self) -> Plan {
+        self.late_elements = self.is_organized();
+        self
+    }
+
+    /// Whether output is asked for that is organized by patients.
+    pub fn is_organized(&self) -> bool {
+        self.inner.compartments.is_some()
+    }
+
+    /// What finds the patients of the `index`-th type's resources, where output is organized by them; `None`: the type is
+    /// in no patient's compartment.
+    pub fn compartment(&self, index: usize) -> Option<&TypePlan> {
+        self.inner.compartments.as_ref()?.get(index)?.as_ref()
+    }
+
+    /// Whether lines of the type leave the sieve whole although `_elements` is about them.
+    pub(crate) fn has_late_elements(&self, index: usize) -> bool {
+        self.late_elements && self.compartment(index).is_some()
     }
 
     /// The registry that the plan was compiled with; types are numbered by it.
