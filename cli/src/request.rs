@@ -37,6 +37,7 @@ pub(crate) fn compile(
         transaction_time: args.transaction_time.clone(),
         now: Some(now.to_owned()),
         elements: args.elements.clone(),
+        organize_by: args.organize_by.clone(),
         fhir_base: args.fhir_base.clone(),
         value_sets: value_sets?,
         cohort,

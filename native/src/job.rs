@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use fhirehose_core::ids::IdSet;
 use fhirehose_core::manifest::Generation;
 use fhirehose_core::partition::Limits;
 use fhirehose_core::plan::Plan;
@@ -49,6 +50,17 @@ pub struct FolderOutput {
     pub force: bool,
     /// What the manifest says besides the files.
     pub manifest: ManifestOptions,
+    /// Put what belongs to a patient together, for a plan whose request asks for that; `None`: one type a file.
+    pub organize: Option<Organize>,
+}
+
+/// Output in blocks, one for each patient.
+#[derive(Clone, Debug)]
+pub struct Organize {
+    /// Bytes of memory to sort in; what is more goes to temporary files in the output folder.
+    pub memory: u64,
+    /// Only these patients have blocks, the cohort; `None`: everybody whom a kept resource is about.
+    pub patients: Option<Arc<IdSet>>,
 }
 
 /// What a manifest says besides the files.

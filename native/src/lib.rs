@@ -9,6 +9,7 @@ pub mod gzip;
 pub mod inflate;
 pub mod inputs;
 pub mod job;
+mod organize;
 pub mod output_error;
 pub mod passes;
 mod pool;

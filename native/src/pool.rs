@@ -243,7 +243,7 @@ where
     }
 }
 
-fn from_core(error: Error) -> JobError {
+pub(crate) fn from_core(error: Error) -> JobError {
     match error.kind() {
         ErrorKind::BadLine => JobError::BadLine(error.to_string()),
         _ => {

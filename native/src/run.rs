@@ -9,6 +9,7 @@ use crate::cancel::Cancel;
 use crate::compress::Queue;
 use crate::folder::FolderSink;
 use crate::job::{FolderOutput, Job, JobError, Output, Progress};
+use crate::organize;
 use crate::pool;
 use crate::stdout::StdoutSink;
 
@@ -43,7 +44,10 @@ fn run_into_folder(
         queue.clone(),
         cancel,
     )?;
-    let (mut report, sink) = pool::run(job, sink, &queue, progress, cancel)?;
+    let (mut report, sink) = match &output.organize {
+        None => pool::run(job, sink, &queue, progress, cancel)?,
+        Some(organize) => organize::run_into(job, organize, sink, &queue, progress, cancel)?,
+    };
     pool::work_off(job, &queue)?;
     sink.complete(&mut report)?;
     let options = &output.manifest;
@@ -54,7 +58,7 @@ fn run_into_folder(
         requires_access_token: false,
         base_url: options.base_url.clone(),
         output_format: "application/fhir+ndjson".to_owned(),
-        organized_by: None,
+        organized_by: output.organized_by(),
     };
     sink.commit(&manifest(&report, &facts))?;
     Ok(report)

@@ -17,7 +17,7 @@ use fhirehose_native::codec_out::Compression;
 use fhirehose_native::cohort_error::CohortError;
 use fhirehose_native::folder::MANIFEST;
 use fhirehose_native::inputs::{self, InputPlace, InputsErrorKind};
-use fhirehose_native::job::{FolderOutput, Job, JobError, ManifestOptions, Output, Progress};
+use fhirehose_native::job::{FolderOutput, Job, JobError, ManifestOptions, Organize, Output, Progress};
 use fhirehose_native::passes::{self, CohortRequest, FoundCohort, Reading};
 
 use crate::args::{CompressArg, ExportArgs, IgArg, ReportArg};
@@ -124,7 +124,11 @@ fn prepare(args: &ExportArgs, now: &str) -> Result<Prepared, Faults> {
     let output = if to_stdout {
         Output::Stdout
     } else {
-        Output::Folder(folder(args, &request, now))
+        let organize = plan.is_organized().then(|| Organize {
+            memory: threads::left_to_sort(args.memory, threads, args.checks.max_line),
+            patients: None,
+        });
+        Output::Folder(folder(args, &request, organize, now))
     };
     let limits = Limits {
         max_resources: args.max_resources.map(Into::into),
@@ -158,6 +162,13 @@ fn find(
     };
     let registry = job.plan.registry().clone();
     let found = passes::find_cohort(asked, &registry, &reading, progress, cancel)?;
+    if let Output::Folder(FolderOutput {
+        organize: Some(organize),
+        ..
+    }) = &mut job.output
+    {
+        organize.patients = Some(found.cohort.patients.clone());
+    }
     request.cohort = Some(found.cohort.clone());
     job.plan = Plan::compile(&request, &registry).map_err(CohortError::Plan)?;
     Ok(found)
@@ -182,6 +193,7 @@ fn refuse_without_files(args: &ExportArgs, faults: &mut Faults) {
         ("--max-resources", args.max_resources.is_some()),
         ("--max-bytes", args.max_bytes.is_some()),
         ("--base-url", args.base_url.is_some()),
+        ("--organize-by", args.request.organize_by.is_some()),
         ("--force", args.force),
     ];
     for (flag, _) in given.iter().filter(|(_, is_given)| *is_given) {
@@ -226,7 +238,7 @@ fn places(named: &[OsString], faults: &mut Faults) -> Vec<InputPlace> {
     })
 }
 
-fn folder(args: &ExportArgs, request: &Request, now: &str) -> FolderOutput {
+fn folder(args: &ExportArgs, request: &Request, organize: Option<Organize>, now: &str) -> FolderOutput {
     FolderOutput {
         path: args.output.clone(),
         force: args.force,
@@ -239,6 +251,7 @@ fn folder(args: &ExportArgs, request: &Request, now: &str) -> FolderOutput {
             request: kick_off_url(request, request.fhir_base.as_deref()),
             base_url: args.base_url.clone(),
         },
+        organize,
     }
 }
 

@@ -62,6 +62,7 @@ fn job(question: &Question, plan: Plan, folder: &Path, out: &Path, chunk: usize)
             path: out.to_owned(),
             force: false,
             manifest,
+            organize: None,
         }),
         limits: question.limits,
         compression: Compression::None,
