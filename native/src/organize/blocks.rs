@@ -177,3 +177,93 @@ impl<S: Sink> Target for Blocks<'_, S> {
         each.try_for_each(|line| self.append_split(line))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use fhirehose_core::sink::MemorySink;
+
+    use super::super::merge::Part;
+    use super::*;
+
+    /// Writes blocks of so many lines of ten bytes each; the ids are a, b, c and so on. A header has 105 bytes.
+    fn write(counts: &[u64], limits: Limits) -> (Written, Vec<(String, Vec<u8>)>) {
+        let mut sink = MemorySink::default();
+        let mut blocks = Blocks::new(&mut sink, limits);
+        for (&lines, id) in counts.iter().zip(b'a'..) {
+            let head = Head {
+                id: vec![id],
+                own: Part::default(),
+                others: Part {
+                    lines,
+                    bytes: lines * 10,
+                },
+            };
+            blocks.begin(&head).expect("memory");
+            assert_eq!(blocks.header.len(), 105);
+            for _ in 0..lines {
+                blocks.lines(b"123456789\n").expect("memory");
+            }
+        }
+        let written = blocks.finish().expect("memory");
+        (written, sink.files)
+    }
+
+    /// For each file: resources, bytes, and which file it goes on in.
+    fn told(written: &Written) -> Vec<(u64, u64, Option<&str>)> {
+        let files = written.files.iter();
+        files
+            .map(|file| (file.resources, file.bytes, file.continues_in.as_deref()))
+            .collect()
+    }
+
+    const fn limits(max_resources: Option<u64>, max_bytes: Option<u64>) -> Limits {
+        Limits {
+            max_resources,
+            max_bytes,
+        }
+    }
+
+    #[test]
+    fn a_file_ends_between_blocks() {
+        let (written, files) = write(&[2, 2, 3], limits(Some(5), None));
+        assert_eq!(told(&written), [(4, 250, None), (3, 135, None)]);
+        assert_eq!((written.blocks, written.split), (3, 0));
+        assert!(
+            files
+                .iter()
+                .all(|(_, bytes)| bytes.starts_with(b"{\"resourceType\":\"Parameters\""))
+        );
+        // To the byte: two blocks are 250 bytes.
+        assert_eq!(told(&write(&[2, 2], limits(None, Some(250))).0), [(4, 250, None)]);
+        assert_eq!(told(&write(&[2, 2], limits(None, Some(249))).0).len(), 2);
+        assert_eq!(told(&write(&[2, 2], limits(None, None)).0), [(4, 250, None)]);
+        assert!(write(&[], limits(None, None)).0.files.is_empty());
+    }
+
+    #[test]
+    fn a_block_larger_than_a_file_goes_on_and_others_follow_it() {
+        let (written, files) = write(&[1, 7, 1, 2], limits(Some(3), None));
+        let second = Some("Patient.002.ndjson");
+        let third = Some("Patient.003.ndjson");
+        assert_eq!(
+            told(&written),
+            [
+                (1, 115, None),
+                (3, 135, second),
+                (3, 135, third),
+                (2, 230, None),
+                (2, 125, None)
+            ]
+        );
+        assert_eq!((written.blocks, written.split), (4, 1));
+        assert!(files[1].1[..105] == files[2].1[..105] && files[2].1[..105] == files[3].1[..105]);
+    }
+
+    #[test]
+    fn a_line_larger_than_a_file_has_one_with_its_header() {
+        let (written, _) = write(&[1, 2], limits(None, Some(50)));
+        let third = Some("Patient.002.ndjson");
+        assert_eq!(told(&written), [(1, 115, None), (1, 115, third), (1, 115, None)]);
+        assert_eq!(written.split, 1, "the first block is no larger than its line");
+    }
+}

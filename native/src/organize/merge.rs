@@ -145,3 +145,129 @@ fn push(heap: &mut BinaryHeap<Reverse<(Vec<u8>, usize)>>, source: &Groups<'_>, i
         heap.push(Reverse((source.head().id.clone(), index)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use fhirehose_core::ids::IdSet;
+    use fhirehose_core::membership::Membership;
+    use fhirehose_core::plan::Plan;
+    use fhirehose_core::request::Request;
+    use fhirehose_core::search::table::Registry;
+
+    use super::super::gather::Gather;
+    use super::super::portion::{Portion, Source};
+    use super::*;
+
+    #[derive(Default)]
+    struct Told(Vec<String>);
+
+    impl Target for Told {
+        fn begin(&mut self, head: &Head) -> Result<(), Error> {
+            let id = String::from_utf8_lossy(&head.id);
+            self.0
+                .push(format!("{id}: {} and {}", head.own.lines, head.others.lines));
+            Ok(())
+        }
+
+        fn lines(&mut self, lines: &[u8]) -> Result<(), Error> {
+            self.0.push(String::from_utf8_lossy(lines).trim_end().to_owned());
+            Ok(())
+        }
+    }
+
+    fn merged(lines: &[(&str, String)], portions: usize, listed: Option<&[&str]>) -> Vec<String> {
+        try_merged(lines, portions, listed, &Cancel::default()).expect("merges")
+    }
+
+    /// Lines in as many portions, merged.
+    fn try_merged(
+        lines: &[(&str, String)],
+        portions: usize,
+        listed: Option<&[&str]>,
+        cancel: &Cancel,
+    ) -> Result<Vec<String>, Error> {
+        let registry = Registry::r4();
+        let request = Request {
+            organize_by: Some("Patient".into()),
+            ..Request::default()
+        };
+        let plan = Plan::compile(&request, &registry).expect("compiles");
+        let mut gather = Gather::new(1 << 20);
+        for (type_name, line) in lines {
+            let index = registry.type_index(type_name).expect("a type");
+            gather.push(index, format!("{line}\n").as_bytes());
+        }
+        let source = Source {
+            gather: &gather,
+            membership: Membership::of(&plan).expect("organized"),
+            plan,
+            patients: listed.map(|ids| {
+                let mut set = IdSet::default();
+                set.extend(ids.iter().map(|id| id.as_bytes()));
+                Arc::new(set)
+            }),
+        };
+        let shares = gather.shares(portions);
+        let portions: Vec<Portion<'_>> = shares.into_iter().map(|share| Portion::new(&source, share)).collect();
+        let mut told = Told::default();
+        let groups = portions.iter().map(|portion| portion.groups().into()).collect();
+        merge(groups, &mut told, cancel)?;
+        let rest = portions.iter().flat_map(Portion::rest);
+        let rest = rest.map(|(_, line)| format!("rest {}", String::from_utf8_lossy(line).trim_end()));
+        told.0.extend(rest);
+        Ok(told.0)
+    }
+
+    fn lines() -> Vec<(&'static str, String)> {
+        let of = |id: &str| format!(r#"{{"subject":{{"reference":"Patient/{id}"}}}}"#);
+        vec![
+            ("Observation", of("b")),
+            ("Observation", of("a")),
+            ("Patient", r#"{"id":"b"}"#.into()),
+            ("Condition", of("bb")),
+            ("Patient", "{}".into()),
+            ("Condition", of("b")),
+        ]
+    }
+
+    #[test]
+    fn patients_first_then_the_order_of_the_input() {
+        let of = |id: &str| format!(r#"{{"subject":{{"reference":"Patient/{id}"}}}}"#);
+        let (a, b, bb) = (of("a"), of("b"), of("bb"));
+        let expected = [
+            "a: 0 and 1",
+            &a,
+            "b: 1 and 2",
+            r#"{"id":"b"}"#,
+            &b,
+            &b,
+            "bb: 0 and 1",
+            &bb,
+            "rest {}",
+        ];
+        for portions in 1..7 {
+            assert_eq!(merged(&lines(), portions, None), expected, "{portions} portions");
+        }
+    }
+
+    #[test]
+    fn who_is_not_listed_has_no_block() {
+        let told = merged(&lines(), 3, Some(&["bb"]));
+        assert_eq!(told[0], "bb: 0 and 1");
+        assert_eq!(told.len(), 2 + 5);
+        assert!(told[2..].iter().all(|line| line.starts_with("rest ")));
+    }
+
+    #[test]
+    fn a_merge_can_be_stopped() {
+        let cancel = Cancel::default();
+        cancel.stop();
+        let error = try_merged(&lines(), 2, None, &cancel).expect_err("stopped");
+        assert!(matches!(
+            crate::pool::from_core(error),
+            crate::job::JobError::Interrupted
+        ));
+    }
+}

@@ -220,3 +220,89 @@ impl Reader {
         Ok(count)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A group as it was written or read.
+    type Group = (Head, Vec<u8>);
+
+    fn group(id: &str, own: &[u8], others: &[u8]) -> Group {
+        let part = |lines: &[u8]| Part {
+            lines: lines.iter().filter(|&&byte| byte == b'\n').count() as u64,
+            bytes: lines.len() as u64,
+        };
+        let head = Head {
+            id: id.into(),
+            own: part(own),
+            others: part(others),
+        };
+        (head, [own, others].concat())
+    }
+
+    fn written(folder: &std::path::Path, groups: &[Group], buffer: usize) -> Run {
+        let path = folder.join("run");
+        let file = File::create(&path).expect("creates");
+        let mut writer = Writer::new(Run { path }, file, buffer);
+        for (head, lines) in groups {
+            writer.begin(head).expect("writes");
+            let mut each = lines.split_inclusive(|&byte| byte == b'\n');
+            each.try_for_each(|line| writer.lines(line)).expect("writes");
+        }
+        writer.finish().expect("writes")
+    }
+
+    fn read(run: Run, buffer: usize) -> Result<Vec<Group>, Error> {
+        let mut reader = Reader::open(run, buffer)?;
+        let mut groups = Vec::new();
+        while !reader.head().is_end() {
+            let head = reader.head().clone();
+            let mut lines = Vec::new();
+            for part in [head.own, head.others] {
+                reader.part(part, &mut |some| {
+                    assert!(some.ends_with(b"\n"), "whole lines");
+                    lines.extend_from_slice(some);
+                    Ok(())
+                })?;
+            }
+            groups.push((head, lines));
+            reader.advance()?;
+        }
+        Ok(groups)
+    }
+
+    #[test]
+    fn groups_come_back_whatever_the_buffers() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let long = [vec![b'x'; 5000], b"\n".to_vec()].concat();
+        let groups = [
+            group("a", b"", b"1\n22\n"),
+            group(&"b".repeat(255), &long, &[&b"3\n"[..], &long, b"4\n"].concat()),
+            group("c", b"own\nagain\n", b""),
+        ];
+        for buffer in [1, 7, 64, 4096, 100_000] {
+            let run = written(folder.path(), &groups, buffer);
+            assert!(read(run, buffer).expect("reads") == groups, "buffers of {buffer}");
+            assert!(!folder.path().join("run").exists(), "read once, and gone");
+        }
+        assert!(read(written(folder.path(), &[], 10), 10).expect("reads").is_empty());
+    }
+
+    #[test]
+    fn a_run_that_was_cut_is_an_error() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let groups = [group("a", b"own\n", b"1\n22\n"), group("b", b"", b"3\n")];
+        let whole = fs::metadata(&written(folder.path(), &groups, 10).path)
+            .expect("there")
+            .len();
+        for len in 1..whole {
+            let run = written(folder.path(), &groups, 10);
+            let file = File::options().write(true).open(&run.path).expect("opens");
+            file.set_len(len).expect("cuts");
+            let read = read(run, 16);
+            // Between two groups a cut cannot be seen: the writer failed then, and nobody reads.
+            assert!(read.is_err() || read.is_ok_and(|groups| groups.len() == 1), "{len}");
+        }
+    }
+}
