@@ -71,7 +71,7 @@ pub(crate) enum Command {
     /// Write the resources that a request asks for
     Export(Box<ExportArgs>),
     /// Show what a request reads and tests, without reading data
-    Explain(ExplainArgs),
+    Explain(Box<ExplainArgs>),
     /// List the search parameters that filters can use
     Params(ParamsArgs),
     /// Make synthetic patients with all that belongs to them

@@ -188,7 +188,21 @@ fn what_is_refused() {
     }
     let told = folder.run(&["explain", "--organize-by", "Patient"]).ends(0).out;
     assert!(told.contains("organized   by Patient"), "{told}");
-    assert!(!folder.run(&["explain"]).ends(0).out.contains("organized"));
+    let json = folder
+        .run(&["explain", "--organize-by", "Patient", "--report", "json"])
+        .ends(0)
+        .out;
+    let json: Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(json["organizedBy"], "Patient");
+    for form in ["text", "json"] {
+        assert!(
+            !folder
+                .run(&["explain", "--report", form])
+                .ends(0)
+                .out
+                .contains("organized")
+        );
+    }
 }
 
 #[test]
