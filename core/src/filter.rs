@@ -1,10 +1,12 @@
 //! Gates run on the captured values of a line.
 
+use memchr::memmem::Finder;
+
 use crate::ids::IdSet;
 use crate::plan::gate::{Base, Matcher, Path, Test};
 use crate::plan::{Plan, TypePlan};
 use crate::scan::json::{Json, Kind};
-use crate::scan::slots::Capture;
+use crate::scan::slots::{Capture, SlotId};
 use crate::scan::walk::{Flow, Watch};
 use crate::search::kind::date;
 use crate::search::kind::reference;
@@ -38,7 +40,8 @@ pub(crate) struct Decider<'p> {
 pub(crate) struct Line<'a> {
     pub(crate) bytes: &'a [u8],
     pub(crate) captures: &'a [Capture],
-    pub(crate) plan: &'a TypePlan,
+    /// Slot of the contained resources.
+    pub(crate) contained: Option<SlotId>,
     pub(crate) registry: &'a Registry,
     /// The whole line has been read, so what is not there is missing.
     pub(crate) complete: bool,
@@ -66,7 +69,12 @@ impl<'p> Decider<'p> {
     /// walked to its end to know that the gate fails. A name that is found in a text or deeper down proves nothing, and
     /// the walk goes on.
     fn rest_is_absent(&self, gate: usize, bytes: &[u8], at: usize) -> bool {
-        are_absent(self.plan, self.plan.gates[gate].roots & !self.seen, bytes, at)
+        are_absent(
+            &self.plan.root_names,
+            self.plan.gates[gate].roots & !self.seen,
+            bytes,
+            at,
+        )
     }
 
     /// The verdict on a line that has been read to its end.
@@ -74,7 +82,7 @@ impl<'p> Decider<'p> {
         let line = Line {
             bytes,
             captures,
-            plan: self.plan,
+            contained: self.plan.contained,
             registry: self.registry,
             complete: true,
         };
@@ -108,17 +116,16 @@ impl<'p> Decider<'p> {
     }
 }
 
-/// Whether none of these members of the root object, by their index in the trie, is in the line from `at` on. `false`
+/// Whether none of these members of the root object, by their index in the trie and among the names, is in the line from `at` on. `false`
 /// may also mean that the walk costs less than to find out.
-pub(crate) fn are_absent(plan: &TypePlan, members: u128, bytes: &[u8], at: usize) -> bool {
+pub(crate) fn are_absent(root_names: &[Finder<'_>], members: u128, bytes: &[u8], at: usize) -> bool {
     let rest = &bytes[at..];
     let rest = &rest[..memchr::memchr(b'\n', rest).unwrap_or(rest.len())];
     // Each search costs about as much as the walk over so many bytes.
     if rest.len() < 128 * (members.count_ones() as usize + 1) {
         return false;
     }
-    let mut names = plan
-        .root_names
+    let mut names = root_names
         .iter()
         .enumerate()
         .filter(|(child, _)| members >> (child & 127) & 1 == 1);
@@ -141,7 +148,7 @@ impl Watch for Decider<'_> {
             let line = Line {
                 bytes,
                 captures,
-                plan: self.plan,
+                contained: self.plan.contained,
                 registry: self.registry,
                 complete: false,
             };
@@ -374,7 +381,7 @@ impl<'a> Line<'a> {
 
     /// Whether the contained resource is of a type; `None`: it may still come.
     fn contained_is(&self, id: &str, wanted: &str) -> Option<bool> {
-        let slot = self.plan.contained?;
+        let slot = self.contained?;
         let mut resources = self.captured(slot);
         let says = |resource: Json<'_>, name: &str, text: &str| {
             resource
@@ -399,6 +406,10 @@ fn with_patient<T>(path: &Path, value: Json<'_>, read: impl FnOnce(&str) -> T) -
     if path.leaf == Leaf::Id {
         return Some(read(&value.text()?.decode()));
     }
+    let value = match path.leaf {
+        Leaf::CodeableReference => value.get("reference")?,
+        _ => value,
+    };
     let text = value.get("reference").and_then(Json::text)?.decode();
     let (type_name, id) = reference::target_of(&text, path.reference.base.as_deref())?;
     (type_name == "Patient").then(|| read(id))

@@ -1,16 +1,22 @@
 //! Whose a resource is: the patients in whose compartments a kept line stands.
 
+use std::sync::Arc;
+
 use crate::filter::{self, Line, MustWait};
-use crate::plan::gate::{Path, Test};
-use crate::plan::{Plan, TypePlan};
+use crate::plan::elements::Elements;
+use crate::plan::organized::{self, Compartment};
+use crate::problem::Problems;
+use crate::request::Request;
 use crate::scan::slots::Capture;
 use crate::scan::walk::{self, Flow, WalkScratch, Walked, Watch};
 use crate::search::table::Registry;
 
-/// Finds the patients of lines, by the same paths and rules as the gate of a cohort.
+/// Finds the patients of lines, by the same paths and rules as the gate of a cohort. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Membership {
-    plan: Plan,
+    registry: Registry,
+    /// By the types' numbers in the registry.
+    compartments: Arc<[Option<Compartment>]>,
 }
 
 /// The patients of one line; reused from line to line.
@@ -23,14 +29,41 @@ pub struct Patients {
 }
 
 impl Membership {
-    /// `None`: the plan's output is not organized by patients.
-    pub fn of(plan: &Plan) -> Option<Membership> {
-        plan.is_organized().then(|| Membership { plan: plan.clone() })
+    /// For every type, whether the request asks for it or not. Of the request `fhir_base` and `elements` count.
+    ///
+    /// # Errors
+    /// The request is to be organized by another type than Patient, or its elements are not right.
+    pub fn new(request: &Request, registry: &Registry) -> Result<Membership, Problems> {
+        let compartments = organized::compartments(request, registry)?;
+        Ok(Membership {
+            registry: registry.clone(),
+            compartments: compartments.into(),
+        })
+    }
+
+    /// The registry by which types are numbered.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
     }
 
     /// Whether resources of the type can be in a patient's compartment.
     pub fn has_members(&self, type_index: usize) -> bool {
-        self.plan.compartment(type_index).is_some()
+        self.compartment(type_index).is_some()
+    }
+
+    /// The same for each type, for [`crate::plan::Plan::with_late_elements`]: whose a resource is may stand in members that
+    /// `_elements` leaves out.
+    pub fn types(&self) -> Arc<[bool]> {
+        self.compartments.iter().map(Option::is_some).collect()
+    }
+
+    /// What `_elements` keeps of a type that can be in a patient's compartment; `None`: everything.
+    pub fn elements(&self, type_index: usize) -> Option<&Elements> {
+        self.compartment(type_index)?.elements.as_ref()
+    }
+
+    fn compartment(&self, type_index: usize) -> Option<&Compartment> {
+        self.compartments.get(type_index)?.as_ref()
     }
 
     /// Finds the patients of a line of the type, one that the sieve kept. It ends in `\n`.
@@ -41,25 +74,18 @@ impl Membership {
         let Patients { walk, ids, ends } = patients;
         ids.clear();
         ends.clear();
-        let Some(plan) = self.plan.compartment(type_index) else {
-            return;
-        };
-        let Some((paths, roots)) = plan.gates.iter().find_map(|gate| match &gate.test {
-            Test::Member { paths, .. } => Some((paths.as_slice(), gate.roots)),
-            _ => None,
-        }) else {
+        let Some(compartment) = self.compartment(type_index) else {
             return;
         };
         debug_assert!(line.ends_with(b"\n"));
         let mut collector = Collector {
-            plan,
-            registry: self.plan.registry(),
-            paths,
-            missing: roots,
+            compartment,
+            registry: &self.registry,
+            missing: compartment.roots,
             ids,
             ends,
         };
-        match walk::line(line, 0, &plan.trie, walk, &mut collector) {
+        match walk::line(line, 0, &compartment.trie, walk, &mut collector) {
             Ok(Walked::Stopped(..)) => {}
             Ok(Walked::Whole(_)) | Err(_) => drop(collector.collect(line, &walk.captures, true)),
         }
@@ -90,9 +116,8 @@ impl Patients {
 
 /// Watches a walk until every member that may name a patient has been read, or is known to be missing.
 struct Collector<'m> {
-    plan: &'m TypePlan,
+    compartment: &'m Compartment,
     registry: &'m Registry,
-    paths: &'m [Path],
     /// Members of the root, by their index in the trie, that have not been read.
     missing: u128,
     ids: &'m mut Vec<u8>,
@@ -107,11 +132,11 @@ impl Collector<'_> {
         let line = Line {
             bytes,
             captures,
-            plan: self.plan,
+            contained: self.compartment.contained,
             registry: self.registry,
             complete,
         };
-        line.each_patient(self.paths, &mut |id, is_own| {
+        line.each_patient(&self.compartment.paths, &mut |id, is_own| {
             ids.extend_from_slice(id.as_bytes());
             ends.push((ids.len(), is_own));
         })
@@ -125,7 +150,7 @@ impl Watch for Collector<'_> {
             return Flow::Continue;
         }
         self.missing &= !bit;
-        let is_read = self.missing == 0 || filter::are_absent(self.plan, self.missing, bytes, at);
+        let is_read = self.missing == 0 || filter::are_absent(&self.compartment.root_names, self.missing, bytes, at);
         // A reference into contained resources waits for them: then the line is read to its end.
         if is_read && self.collect(bytes, captures, false).is_ok() {
             Flow::Enough
@@ -138,7 +163,7 @@ impl Watch for Collector<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::Request;
+    use crate::plan::Plan;
 
     fn found(type_name: &str, line: &str) -> Vec<String> {
         let request = Request {
@@ -147,8 +172,7 @@ mod tests {
             ..Request::default()
         };
         let registry = Registry::r4();
-        let plan = Plan::compile(&request, &registry).expect("valid request");
-        let membership = Membership::of(&plan).expect("organized");
+        let membership = Membership::new(&request, &registry).expect("valid request");
         let index = registry.type_index(type_name).expect("a type");
         let mut patients = Patients::default();
         membership.find(index, format!("{line}\n").as_bytes(), &mut patients);
@@ -201,7 +225,6 @@ mod tests {
             "{}",
             problems[0].message
         );
-        let plan = Plan::compile(&Request::default(), &Registry::r4()).expect("valid");
-        assert!(Membership::of(&plan).is_none());
+        assert!(Membership::new(&request, &Registry::r4()).is_err());
     }
 }

@@ -31,7 +31,7 @@ struct Open<F> {
 }
 
 impl<F> Series<F> {
-    /// No file yet.
+    /// A series that has no file yet.
     pub fn new(kind: FileKind, type_name: &str) -> Self {
         Series {
             kind,

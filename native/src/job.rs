@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use fhirehose_core::ids::IdSet;
 use fhirehose_core::manifest::Generation;
+use fhirehose_core::membership::Membership;
 use fhirehose_core::partition::Limits;
 use fhirehose_core::plan::Plan;
 
@@ -50,7 +51,7 @@ pub struct FolderOutput {
     pub force: bool,
     /// What the manifest says besides the files.
     pub manifest: ManifestOptions,
-    /// Put what belongs to a patient together, for a plan whose request asks for that; `None`: one type a file.
+    /// Put what belongs to a patient together; `None`: one type a file.
     pub organize: Option<Organize>,
 }
 
@@ -59,6 +60,8 @@ pub struct FolderOutput {
 pub struct Organize {
     /// Bytes of memory to sort in; what is more goes to temporary files in the output folder.
     pub memory: u64,
+    /// Whose a resource is.
+    pub membership: Membership,
     /// Only these patients have blocks, the cohort; `None`: everybody whom a kept resource is about.
     pub patients: Option<Arc<IdSet>>,
 }

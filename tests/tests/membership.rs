@@ -17,15 +17,13 @@ use serde_json::{Value, json};
 
 const BASE: &str = "http://own/fhir";
 
-fn organized(registry: &Registry) -> (Plan, Membership) {
+fn organized(registry: &Registry) -> Membership {
     let request = Request {
         organize_by: Some("Patient".into()),
         fhir_base: Some(BASE.into()),
         ..Request::default()
     };
-    let plan = Plan::compile(&request, registry).expect("compiles");
-    let membership = Membership::of(&plan).expect("organized");
-    (plan, membership)
+    Membership::new(&request, registry).expect("compiles")
 }
 
 fn found(membership: &Membership, registry: &Registry, type_name: &str, line: &[u8]) -> BTreeSet<String> {
@@ -75,7 +73,7 @@ const SPELLINGS: [&str; 12] = [
 
 /// Every path of every row in every spelling; whether the patients found are those whose gates keep the line.
 fn every_row(registry: &Registry) -> usize {
-    let (_, membership) = organized(registry);
+    let membership = organized(registry);
     let gates = [("p1", gate(registry, "p1")), ("p2", gate(registry, "p2"))];
     let mut rows = 0;
     for type_name in registry.types() {
@@ -123,7 +121,7 @@ fn every_row_finds_whom_the_gate_keeps() {
 #[test]
 fn contained_patients_are_nobody() {
     let registry = Registry::r4();
-    let (_, membership) = organized(&registry);
+    let membership = organized(&registry);
     let line = br##"{"resourceType":"Provenance","target":[{"reference":"#p1"},{"reference":"Patient/p2"}],"contained":[{"resourceType":"Patient","id":"p1"}]}
 "##;
     let ids = found(&membership, &registry, "Provenance", line);
@@ -133,7 +131,7 @@ fn contained_patients_are_nobody() {
 #[test]
 fn synthetic_records_are_whose_the_plain_reading_says() {
     let registry = Registry::r4();
-    let (_, membership) = organized(&registry);
+    let membership = organized(&registry);
     let mut told = 0;
     for lines in synthetic(60, 9).expect("memory").values() {
         for line in lines.split_inclusive(|&byte| byte == b'\n') {

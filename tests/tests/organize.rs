@@ -10,6 +10,7 @@ use fhirehose_core::error::Error;
 use fhirehose_core::export::Export;
 use fhirehose_core::ids::IdSet;
 use fhirehose_core::manifest::{Generation, kick_off_url};
+use fhirehose_core::membership::Membership;
 use fhirehose_core::partition::Limits;
 use fhirehose_core::plan::Plan;
 use fhirehose_core::report::Report;
@@ -155,6 +156,7 @@ fn export(request: &Request, input: &[u8], how: How) -> (BTreeMap<String, Vec<u8
             },
             organize: Some(Organize {
                 memory: how.memory,
+                membership: Membership::new(&request, &Registry::r4()).expect("compiles"),
                 patients: request.cohort.as_ref().map(|cohort| cohort.patients.clone()),
             }),
         }),

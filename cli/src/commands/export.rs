@@ -8,8 +8,10 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use fhirehose_core::manifest::{Generation, kick_off_url};
+use fhirehose_core::membership::Membership;
 use fhirehose_core::partition::Limits;
 use fhirehose_core::plan::Plan;
+use fhirehose_core::problem::Problems;
 use fhirehose_core::report::Report;
 use fhirehose_core::request::Request;
 use fhirehose_native::cancel::Cancel;
@@ -124,10 +126,13 @@ fn prepare(args: &ExportArgs, now: &str) -> Result<Prepared, Faults> {
     let output = if to_stdout {
         Output::Stdout
     } else {
-        let organize = plan.is_organized().then(|| Organize {
-            memory: threads::left_to_sort(args.memory, threads, args.checks.max_line),
-            patients: None,
-        });
+        let organize = match organize(args, &request, &plan, threads) {
+            Ok(organize) => organize,
+            Err(problems) => {
+                faults.problems(None, problems);
+                return Err(faults);
+            }
+        };
         Output::Folder(folder(args, &request, organize, now))
     };
     let limits = Limits {
@@ -144,6 +149,18 @@ fn prepare(args: &ExportArgs, now: &str) -> Result<Prepared, Faults> {
         chunk: CHUNK,
     };
     Ok(Prepared { job, request, asked })
+}
+
+/// How the output is organized, if it is.
+fn organize(args: &ExportArgs, request: &Request, plan: &Plan, threads: usize) -> Result<Option<Organize>, Problems> {
+    if !plan.is_organized() {
+        return Ok(None);
+    }
+    Ok(Some(Organize {
+        memory: threads::left_to_sort(args.memory, threads, args.checks.max_line),
+        membership: Membership::new(request, plan.registry())?,
+        patients: None,
+    }))
 }
 
 /// Reads the inputs for the cohort and compiles the job's plan anew with it.

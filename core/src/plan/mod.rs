@@ -5,7 +5,7 @@ mod compile;
 pub mod elements;
 pub mod explain;
 pub mod gate;
-mod organized;
+pub mod organized;
 mod paths;
 mod window;
 
@@ -28,7 +28,8 @@ use crate::search::table::Registry;
 #[derive(Clone, Debug)]
 pub struct Plan {
     inner: Arc<Inner>,
-    late_elements: bool,
+    /// Types whose `_elements` are left to the sink, by their numbers in the registry.
+    late_elements: Arc<[bool]>,
 }
 
 #[derive(Debug)]
@@ -36,8 +37,7 @@ struct Inner {
     registry: Registry,
     /// One entry for each type of the registry; `None`: not exported.
     types: Vec<Option<TypePlan>>,
-    /// Where output is organized: for each type that can be in a patient's compartment what finds the patients.
-    compartments: Option<Vec<Option<TypePlan>>>,
+    is_organized: bool,
     trust: bool,
     max_line: usize,
     on_bad: OnBad,
@@ -104,7 +104,7 @@ impl Plan {
             let in_cohort = request.cohort.is_none() || type_plan.gates.iter().any(|gate| gate.is_membership());
             types.push((is_wanted && in_cohort).then_some(type_plan));
         }
-        let compartments = organized::read(request, registry, &elements, &mut problems);
+        problems.extend(organized::check(request));
         if !problems.is_empty() {
             return Err(Problems(problems));
         }
@@ -112,39 +112,34 @@ impl Plan {
         let inner = Inner {
             registry: registry.clone(),
             types,
-            compartments,
+            is_organized: request.organize_by.is_some(),
             trust: request.trust,
             max_line,
             on_bad: request.on_bad,
         };
         Ok(Plan {
             inner: Arc::new(inner),
-            late_elements: false,
+            late_elements: Arc::default(),
         })
     }
 
-    /// Leaves `_elements` to the sink, for types that can be in a patient's compartment: whose a resource is stands in
-    /// members that may not be asked for.
+    /// Leaves `_elements` of these types, by their numbers in the registry, to the sink: it needs the lines as they came.
     #[must_use]
-    pub fn with_late_elements(mut self) -> Plan {
-        self.late_elements = self.is_organized();
-        self
+    pub fn with_late_elements(self, types: Arc<[bool]>) -> Plan {
+        Plan {
+            late_elements: types,
+            ..self
+        }
     }
 
     /// Whether output is asked for that is organized by patients.
     pub fn is_organized(&self) -> bool {
-        self.inner.compartments.is_some()
-    }
-
-    /// What finds the patients of the `index`-th type's resources, where output is organized by them; `None`: the type is
-    /// in no patient's compartment.
-    pub fn compartment(&self, index: usize) -> Option<&TypePlan> {
-        self.inner.compartments.as_ref()?.get(index)?.as_ref()
+        self.inner.is_organized
     }
 
     /// Whether lines of the type leave the sieve whole although `_elements` is about them.
     pub(crate) fn has_late_elements(&self, index: usize) -> bool {
-        self.late_elements && self.compartment(index).is_some()
+        self.late_elements.get(index).copied().unwrap_or_default()
     }
 
     /// The registry that the plan was compiled with; types are numbered by it.
@@ -338,8 +333,7 @@ fn type_plan(
         problems.push(Problem::whole("type-filter", "", message));
     }
     let by_root = bind_roots(&mut gates, &places.trie);
-    let quoted = |name: &[u8]| memchr::memmem::Finder::new(&[b"\"", name, b"\""].concat()).into_owned();
-    let root_names = places.trie.node(0).names().map(quoted).collect();
+    let root_names = root_names(&places.trie);
     let Places { trie, contained, .. } = places;
     TypePlan {
         type_name: type_name.to_owned(),
@@ -352,6 +346,12 @@ fn type_plan(
         contained,
         elements: None,
     }
+}
+
+/// For each child of the trie's root a search for its name in quotes.
+fn root_names(trie: &Trie) -> Vec<memchr::memmem::Finder<'static>> {
+    let quoted = |name: &[u8]| memchr::memmem::Finder::new(&[b"\"", name, b"\""].concat()).into_owned();
+    trie.node(0).names().map(quoted).collect()
 }
 
 /// Tells each gate which members of the root it waits for, and each member which gates wait for it.

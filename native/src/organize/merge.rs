@@ -152,7 +152,6 @@ mod tests {
 
     use fhirehose_core::ids::IdSet;
     use fhirehose_core::membership::Membership;
-    use fhirehose_core::plan::Plan;
     use fhirehose_core::request::Request;
     use fhirehose_core::search::table::Registry;
 
@@ -189,11 +188,6 @@ mod tests {
         cancel: &Cancel,
     ) -> Result<Vec<String>, Error> {
         let registry = Registry::r4();
-        let request = Request {
-            organize_by: Some("Patient".into()),
-            ..Request::default()
-        };
-        let plan = Plan::compile(&request, &registry).expect("compiles");
         let mut gather = Gather::new(1 << 20);
         for (type_name, line) in lines {
             let index = registry.type_index(type_name).expect("a type");
@@ -201,8 +195,7 @@ mod tests {
         }
         let source = Source {
             gather: &gather,
-            membership: Membership::of(&plan).expect("organized"),
-            plan,
+            membership: Membership::new(&Request::default(), &registry).expect("compiles"),
             patients: listed.map(|ids| {
                 let mut set = IdSet::default();
                 set.extend(ids.iter().map(|id| id.as_bytes()));

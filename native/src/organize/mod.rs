@@ -14,7 +14,6 @@ mod portion;
 mod run;
 
 use std::collections::BTreeMap;
-use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -22,7 +21,6 @@ use fhirehose_core::error::Error;
 use fhirehose_core::ids::IdSet;
 use fhirehose_core::membership::Membership;
 use fhirehose_core::partition::{Limits, Series};
-use fhirehose_core::plan::Plan;
 use fhirehose_core::report::{FileEntry, Organized, Report};
 use fhirehose_core::sink::{FileKind, FileName, Sink, Stored};
 
@@ -30,7 +28,6 @@ use crate::cancel::Cancel;
 use crate::compress::Queue;
 use crate::folder::{FolderSink, OutputFile};
 use crate::job::{FolderOutput, Job, JobError, Organize, Progress};
-use crate::output_error::OutputError;
 use crate::pool;
 use blocks::Blocks;
 use gather::Gather;
@@ -46,7 +43,6 @@ const WITHOUT_ID: &str = "PatientWithoutId";
 /// Puts lines together by patients, over a folder.
 pub(crate) struct Organizer {
     sink: FolderSink,
-    plan: Plan,
     membership: Membership,
     /// Only these patients have blocks; `None`: all.
     patients: Option<Arc<IdSet>>,
@@ -101,7 +97,7 @@ pub(crate) enum Routed {
     Written(OutputFile),
 }
 
-/// Runs a job of one pass into a folder, organized as asked.
+/// Runs a job into a folder, organized as asked.
 pub(crate) fn run_into(
     job: &Job,
     organize: &Organize,
@@ -111,13 +107,10 @@ pub(crate) fn run_into(
     cancel: &Cancel,
 ) -> Result<(Report, FolderSink), JobError> {
     let job = Job {
-        plan: job.plan.clone().with_late_elements(),
+        plan: job.plan.clone().with_late_elements(organize.membership.types()),
         ..job.clone()
     };
-    let Some(organizer) = Organizer::new(&job, organize, sink, cancel) else {
-        let missing = io::Error::other("the plan is not of a request that asks for it");
-        return Err(OutputError::new("organize", "output", &missing).into());
-    };
+    let organizer = Organizer::new(organize, job.limits, job.threads, sink, cancel);
     let (mut report, organizer) = pool::run(&job, organizer, queue, progress, cancel)?;
     let sink = organizer.finish(&mut report, queue).map_err(pool::from_core)?;
     Ok((report, sink))
@@ -131,20 +124,24 @@ impl FolderOutput {
 }
 
 impl Organizer {
-    /// `None`: the plan's request does not ask for organized output.
-    pub(crate) fn new(job: &Job, organize: &Organize, sink: FolderSink, cancel: &Cancel) -> Option<Organizer> {
-        let membership = Membership::of(&job.plan)?;
-        let types = job.plan.registry().types().len();
-        let elements_of = |index: usize| job.plan.compartment(index).and_then(|plan| plan.elements.as_ref());
-        let has_elements = (0..types).any(|index| elements_of(index).is_some());
+    /// Lines that are written must come from plans with late elements for the types of `organize.membership`.
+    pub(crate) fn new(
+        organize: &Organize,
+        limits: Limits,
+        threads: usize,
+        sink: FolderSink,
+        cancel: &Cancel,
+    ) -> Organizer {
+        let membership = organize.membership.clone();
+        let types = membership.registry().types().len();
+        let has_elements = (0..types).any(|index| membership.elements(index).is_some());
         let budget = Budget::new(organize.memory, has_elements);
-        Some(Organizer {
+        Organizer {
             sink,
-            plan: job.plan.clone(),
             membership,
             patients: organize.patients.clone(),
-            limits: job.limits,
-            threads: job.threads.max(1),
+            limits,
+            threads: threads.max(1),
             gather: Gather::new(budget.gather),
             budget,
             runs: Vec::new(),
@@ -153,7 +150,7 @@ impl Organizer {
             bytes: vec![0; types],
             told: Organized::default(),
             cancel: cancel.clone(),
-        })
+        }
     }
 
     /// How the gathered lines are shared among sorters.
@@ -192,7 +189,6 @@ impl Organizer {
     fn source<'a>(&self, gather: &'a Gather) -> Lines<'a> {
         Lines {
             gather,
-            plan: self.plan.clone(),
             membership: self.membership.clone(),
             patients: self.patients.clone(),
         }
@@ -202,7 +198,7 @@ impl Organizer {
     fn take_rest(&mut self, portion: &Portion<'_>) -> Result<(), Error> {
         for (type_index, line) in portion.rest() {
             let series = self.rest.entry(type_index).or_insert_with(|| {
-                let name = &self.plan.registry().types()[type_index];
+                let name = &self.membership.registry().types()[type_index];
                 Series::new(FileKind::Output, if name == "Patient" { WITHOUT_ID } else { name })
             });
             series.write(line, 1, self.limits, &mut self.sink, &mut self.closed)?;
@@ -230,7 +226,6 @@ impl Organizer {
             mut sink,
             mut closed,
             rest,
-            plan,
             mut told,
             bytes,
             membership,
@@ -239,7 +234,7 @@ impl Organizer {
         for mut series in rest.into_values() {
             series.close(&mut sink, &mut closed)?;
         }
-        let registry = plan.registry();
+        let registry = membership.registry();
         let is_gathered = |name: &str| {
             registry
                 .type_index(name)
@@ -320,7 +315,7 @@ impl Sink for Organizer {
     type File = Routed;
 
     fn create(&mut self, name: &FileName) -> Result<Routed, Error> {
-        let index = self.plan.registry().type_index(&name.type_name);
+        let index = self.membership.registry().type_index(&name.type_name);
         match index.filter(|&index| self.membership.has_members(index)) {
             Some(index) if name.kind == FileKind::Output => Ok(Routed::Gathered(index)),
             _ => self.sink.create(name).map(Routed::Written),

@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use fhirehose_core::error::Error;
 use fhirehose_core::ids::IdSet;
 use fhirehose_core::membership::{Membership, Patients};
-use fhirehose_core::plan::Plan;
 use fhirehose_core::project;
 
 use super::gather::Gather;
@@ -22,7 +21,6 @@ const MADE: u32 = u32::MAX;
 /// Gathered lines and what says whose they are.
 pub(super) struct Source<'a> {
     pub(super) gather: &'a Gather,
-    pub(super) plan: Plan,
     pub(super) membership: Membership,
     /// Only these have blocks.
     pub(super) patients: Option<Arc<IdSet>>,
@@ -74,7 +72,7 @@ impl<'a> Portion<'a> {
             ids: Vec::new(),
             entries: Vec::with_capacity(share.len()),
             rest: Vec::new(),
-            bytes: vec![0; source.plan.registry().types().len()],
+            bytes: vec![0; source.membership.registry().types().len()],
             resources: 0,
         };
         let mut patients = Patients::default();
@@ -132,11 +130,7 @@ impl<'a> Portion<'a> {
     }
 
     fn elements(&mut self, source: &Source<'_>, number: usize, type_index: usize, text: &[u8]) {
-        let elements = source
-            .plan
-            .compartment(type_index)
-            .and_then(|plan| plan.elements.as_ref());
-        let Some(elements) = elements else {
+        let Some(elements) = source.membership.elements(type_index) else {
             return;
         };
         let start = self.made.len();
