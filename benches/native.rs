@@ -34,6 +34,7 @@ fn job(shape: &Shape, input: &Path, output: &Path, compression: Compression, thr
                 request: "bench".to_owned(),
                 base_url: None,
             },
+            organize: None,
         }),
         limits: Limits::default(),
         compression,

@@ -123,6 +123,10 @@ pub(crate) struct RequestArgs {
     #[arg(long, value_name = "V,…")]
     pub(crate) include_associated_data: Vec<String>,
 
+    /// Put what belongs to each patient together, in blocks with a header; TYPE is Patient
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) organize_by: Option<String>,
+
     /// The data's own server: absolute references under this URL equal relative ones
     #[arg(long, value_name = "URL")]
     pub(crate) fhir_base: Option<String>,
@@ -248,7 +252,8 @@ pub(crate) struct ExportArgs {
     #[arg(long, value_name = "N", help_heading = "Run")]
     pub(crate) threads: Option<NonZeroUsize>,
 
-    /// Most memory to plan for: fewer threads are used if need be; --max-line counts three times a thread
+    /// Most memory to plan for: fewer threads are used if need be; --max-line counts three times a thread. With
+    /// --organize-by at least half of it is for sorting [default there: 1GiB]
     #[arg(long, value_name = "SIZE", value_parser = size::parse, help_heading = "Run")]
     pub(crate) memory: Option<u64>,
 

@@ -55,6 +55,7 @@ pub(crate) fn compile(
         transaction_time: args.transaction_time.clone(),
         now: Some(now.to_owned()),
         elements: args.elements.clone(),
+        organize_by: args.organize_by.clone(),
         fhir_base: args.fhir_base.clone(),
         value_sets: value_sets?,
         cohort,
@@ -78,7 +79,7 @@ pub(crate) fn compile(
         until: args.until.as_deref(),
         elements: &args.elements,
         associated_data: &args.include_associated_data,
-        organize_by: None,
+        organize_by: args.organize_by.as_deref(),
     };
     let violations = check::check(profile, &asked, &registry);
     let (plan, problems) = match Plan::compile(&request, &registry) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fhirehose_core::plan::associated::Stage;
 use fhirehose_core::quote::Tree;
-use fhirehose_core::report::{FileEntry, Report};
+use fhirehose_core::report::{FileEntry, Organized, Report};
 use fhirehose_core::sink::FileKind;
 use fhirehose_native::Exported;
 use fhirehose_native::passes::{DeletionFacts, PassFacts, SetFacts};
@@ -168,6 +168,9 @@ pub(crate) fn text(exported: &Exported, facts: &Facts, is_wanted: impl Fn(&str) 
     ] {
         told.into_iter().for_each(|text| line(name, text));
     }
+    if let Some(organized) = &report.organized {
+        line("blocks", blocks(organized));
+    }
     if let Some(manifest) = &facts.manifest {
         let size = report.files.iter().map(|file| file.size).sum();
         let files = counted(report.files.len() as u64, "file");
@@ -235,6 +238,23 @@ fn deleted(exported: &Exported) -> Option<String> {
         .map(|(count, what)| format!("{} {what}", grouped(*count)))
         .collect();
     (!told.is_empty()).then(|| told.join(", "))
+}
+
+/// Blocks, and what stands in several of them.
+fn blocks(organized: &Organized) -> String {
+    let mut text = format!(
+        "{} for {}",
+        counted(organized.blocks, "patient"),
+        counted(organized.resources, "resource")
+    );
+    if organized.repeats > 0 {
+        let repeats = counted(organized.repeats, "line");
+        text.push_str(&format!(", {repeats} more where one belongs to several patients"));
+    }
+    if organized.split > 0 {
+        text.push_str(&format!(", {} split", grouped(organized.split)));
+    }
+    text
 }
 
 /// Bytes of lines in a second.
@@ -323,7 +343,7 @@ pub(crate) fn json(exported: &Exported, facts: &Facts) -> String {
         ])
     });
     let millis = u64::try_from(facts.took.as_millis()).unwrap_or(u64::MAX);
-    Tree::Object(vec![
+    let mut members = vec![
         ("output", Tree::text(&facts.output)),
         ("manifest", Tree::maybe(facts.manifest.as_deref())),
         ("transactionTime", Tree::text(&facts.transaction_time)),
@@ -343,8 +363,24 @@ pub(crate) fn json(exported: &Exported, facts: &Facts) -> String {
         ("threads", number(facts.threads as u64)),
         ("milliseconds", number(millis)),
         ("bytesPerSecond", number(rate(report, facts))),
+    ];
+    members.extend(
+        report
+            .organized
+            .map(|organized| ("organized", organized_tree(&organized))),
+    );
+    Tree::Object(members).pretty()
+}
+
+fn organized_tree(organized: &Organized) -> Tree {
+    Tree::Object(vec![
+        ("by", Tree::text("Patient")),
+        ("blocks", Tree::Number(organized.blocks)),
+        ("resources", Tree::Number(organized.resources)),
+        ("repeats", Tree::Number(organized.repeats)),
+        ("split", Tree::Number(organized.split)),
+        ("runs", Tree::Number(organized.runs)),
     ])
-    .pretty()
 }
 
 fn pass_tree(pass: &PassFacts) -> Tree {

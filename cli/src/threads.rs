@@ -14,6 +14,9 @@ const PER_THREAD: u64 = 8 << 20;
 /// for its turn. Measured with nothing but such lines.
 const LINES_PER_THREAD: u64 = 3;
 
+/// Memory to sort in where none is stated.
+const SORTING: u64 = 1 << 30;
+
 /// As many as asked for, or as there are processors; fewer if memory is short and none were asked for.
 ///
 /// # Errors
@@ -26,8 +29,8 @@ pub(crate) fn decide(asked: Option<NonZeroUsize>, memory: Option<u64>, max_line:
     let wanted = wanted.map_or(1, NonZeroUsize::get);
     let Some(memory) = memory else { return Ok(wanted) };
     let least = if asked.is_some() { wanted } else { 1 };
-    let each = PER_THREAD + LINES_PER_THREAD.saturating_mul(max_line as u64);
-    let needed = BASE.saturating_add(each.saturating_mul(least as u64));
+    let each = each(max_line);
+    let needed = needed(least, max_line);
     if memory < needed {
         let threads = if least == 1 {
             "a thread".to_owned()
@@ -45,9 +48,26 @@ pub(crate) fn decide(asked: Option<NonZeroUsize>, memory: Option<u64>, max_line:
     Ok(usize::try_from(most).unwrap_or(usize::MAX).min(wanted))
 }
 
+/// What a thread may need.
+fn each(max_line: usize) -> u64 {
+    PER_THREAD + LINES_PER_THREAD.saturating_mul(max_line as u64)
+}
+
+fn needed(threads: usize, max_line: usize) -> u64 {
+    BASE.saturating_add(each(max_line).saturating_mul(threads as u64))
+}
+
+/// Bytes to sort in, where output is organized: what the threads leave, or half of all if that is more, since hardly any
+/// line is of the greatest length.
+pub(crate) fn left_to_sort(memory: Option<u64>, threads: usize, max_line: usize) -> u64 {
+    memory.map_or(SORTING, |memory| {
+        memory.saturating_sub(needed(threads, max_line)).max(memory / 2)
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::decide;
+    use super::{decide, left_to_sort};
     use std::num::NonZeroUsize;
 
     const LINE: usize = 1 << 20;
@@ -77,6 +97,13 @@ mod tests {
     fn little_memory_means_few_threads() {
         assert_eq!(decide(None, Some((32 + 11 + 10) << 20), LINE), Ok(1));
         assert!(decide(None, Some((32 + 10) << 20), LINE).is_err());
+    }
+
+    #[test]
+    fn sorting_gets_the_rest_or_half() {
+        assert_eq!(left_to_sort(None, 2, LINE), 1 << 30);
+        assert_eq!(left_to_sort(Some(1000 << 20), 2, LINE), (1000 - 32 - 22) << 20);
+        assert_eq!(left_to_sort(Some(60 << 20), 2, LINE), 30 << 20);
     }
 
     #[test]

@@ -235,6 +235,38 @@ fn summary_of_an_export() {
 }
 
 #[test]
+fn summary_of_organized_output() {
+    let folder = Folder::new();
+    folder
+        .run(&["synth", "--patients", "3", "--seed", "7", "-o", "s"])
+        .ends(0);
+    let request = [
+        "--transaction-time",
+        "2026-01-01T00:00:00Z",
+        "--organize-by",
+        "Patient",
+        "--type",
+        "Patient,Observation,Practitioner",
+        "--max-resources",
+        "30",
+        "--threads",
+        "1",
+    ];
+    for (name, more) in [("organized", &[][..]), ("organized-json", &["--report", "json"])] {
+        let args: Vec<&str> = ["export", "s", "-o", name]
+            .iter()
+            .chain(&request)
+            .chain(more)
+            .copied()
+            .collect();
+        let ran = folder.run(&args);
+        assert!(matches!(ran.code, Some(0 | 1)), "{ran:?}");
+        assert_snapshot(&format!("summary-{name}"), &masked(&shown(&ran)));
+    }
+    assert_snapshot("manifest-organized", &folder.read("organized/manifest.json"));
+}
+
+#[test]
 fn summary_of_synthetic_patients() {
     let folder = Folder::new();
     let ran = folder

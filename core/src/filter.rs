@@ -1,11 +1,13 @@
 //! Gates run on the captured values of a line.
 
+use memchr::memmem::Finder;
+
 use crate::ids::IdSet;
 use crate::newest::Age;
 use crate::plan::gate::{Base, Matcher, Path, Targets, Test, Window};
 use crate::plan::{Plan, TypePlan};
 use crate::scan::json::{Json, Kind};
-use crate::scan::slots::Capture;
+use crate::scan::slots::{Capture, SlotId};
 use crate::scan::walk::{Flow, Watch};
 use crate::search::kind::date;
 use crate::search::kind::reference;
@@ -38,18 +40,19 @@ pub(crate) struct Decider<'p> {
 
 /// A line's captures while it is judged.
 #[derive(Clone, Copy)]
-struct Line<'a> {
-    bytes: &'a [u8],
-    captures: &'a [Capture],
-    plan: &'a TypePlan,
-    registry: &'a Registry,
+pub(crate) struct Line<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) captures: &'a [Capture],
+    /// Slot of the contained resources.
+    pub(crate) contained: Option<SlotId>,
+    pub(crate) registry: &'a Registry,
     /// The whole line has been read, so what is not there is missing.
-    complete: bool,
+    pub(crate) complete: bool,
 }
 
 /// A verdict may have to wait for the contained resources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct MustWait;
+pub(crate) struct MustWait;
 
 impl<'p> Decider<'p> {
     pub(crate) fn new(plan: &'p Plan, type_plan: &'p TypePlan, states: &'p mut GateStates) -> Self {
@@ -75,21 +78,12 @@ impl<'p> Decider<'p> {
     /// walked to its end to know that the gate fails. A name that is found in a text or deeper down proves nothing, and
     /// the walk goes on.
     fn rest_is_absent(&self, gate: usize, bytes: &[u8], at: usize) -> bool {
-        let missing = self.plan.gates[gate].roots & !self.seen;
-        let rest = &bytes[at..];
-        let rest = &rest[..memchr::memchr(b'\n', rest).unwrap_or(rest.len())];
-        // Each search costs about as much as the walk over so many bytes.
-        if rest.len() < 128 * (missing.count_ones() as usize + 1) {
-            return false;
-        }
-        let names = self
-            .plan
-            .root_names
-            .iter()
-            .enumerate()
-            .filter(|(child, _)| missing >> (child & 127) & 1 == 1);
-        // With an escape in it a name may be spelled otherwise.
-        memchr::memmem::find(rest, b"\\u").is_none() && names.into_iter().all(|(_, name)| name.find(rest).is_none())
+        are_absent(
+            &self.plan.root_names,
+            self.plan.gates[gate].roots & !self.seen,
+            bytes,
+            at,
+        )
     }
 
     /// The verdict on a line that has been read to its end.
@@ -97,7 +91,7 @@ impl<'p> Decider<'p> {
         let line = Line {
             bytes,
             captures,
-            plan: self.plan,
+            contained: self.plan.contained,
             registry: self.registry,
             complete: true,
         };
@@ -131,6 +125,23 @@ impl<'p> Decider<'p> {
     }
 }
 
+/// Whether none of these members of the root object, by their index in the trie and among the names, is in the line from `at` on. `false`
+/// may also mean that the walk costs less than to find out.
+pub(crate) fn are_absent(root_names: &[Finder<'_>], members: u128, bytes: &[u8], at: usize) -> bool {
+    let rest = &bytes[at..];
+    let rest = &rest[..memchr::memchr(b'\n', rest).unwrap_or(rest.len())];
+    // Each search costs about as much as the walk over so many bytes.
+    if rest.len() < 128 * (members.count_ones() as usize + 1) {
+        return false;
+    }
+    let mut names = root_names
+        .iter()
+        .enumerate()
+        .filter(|(child, _)| members >> (child & 127) & 1 == 1);
+    // With an escape in it a name may be spelled otherwise.
+    memchr::memmem::find(rest, b"\\u").is_none() && names.all(|(_, name)| name.find(rest).is_none())
+}
+
 impl Watch for Decider<'_> {
     fn root_closed(&mut self, child: usize, bytes: &[u8], at: usize, captures: &[Capture]) -> Flow {
         self.seen |= 1 << (child & 127);
@@ -146,7 +157,7 @@ impl Watch for Decider<'_> {
             let line = Line {
                 bytes,
                 captures,
-                plan: self.plan,
+                contained: self.plan.contained,
                 registry: self.registry,
                 complete: false,
             };
@@ -271,7 +282,13 @@ impl<'a> Line<'a> {
             let stamp = first(&of.updated).and_then(|value| date::stored(Leaf::Instant, value));
             stamp.is_none_or(|stamp| window.holds(stamp.lo))
         };
-        let patients = of.patients.as_ref().filter(|(_, window)| in_window(window));
+        if let Some((ids, _)) = of.patients.as_ref().filter(|(_, window)| in_window(window))
+            && self.any(&of.patient, &mut |path, value| {
+                refers_to(path, value, ids) == Some(true)
+            })?
+        {
+            return Ok(true);
+        }
         let age = of.newest.as_ref().map(|newest| {
             let age = Age::new(first(&of.recorded), first(&of.updated), first(&of.id));
             (newest, age)
@@ -285,15 +302,22 @@ impl<'a> Line<'a> {
                 return false;
             };
             let id = id.as_bytes();
-            let is_kept = self
-                .registry
-                .type_index(type_name)
-                .is_some_and(|type_index| match &age {
-                    Some((newest, age)) => newest.is(type_index, id, age),
-                    None => of.kept.contains(type_index, id),
-                });
-            is_kept || (type_name == "Patient" && patients.is_some_and(|(ids, _)| ids.contains(id)))
+            let type_index = self.registry.type_index(type_name);
+            type_index.is_some_and(|type_index| match &age {
+                Some((newest, age)) => newest.is(type_index, id, age),
+                None => of.kept.contains(type_index, id),
+            })
         })
+    }
+
+    /// Calls `found` with the id of every patient that a membership gate would look for in its set, and whether it is the
+    /// resource's own.
+    pub(crate) fn each_patient(&self, paths: &[Path], found: &mut dyn FnMut(&str, bool)) -> Result<(), MustWait> {
+        self.any(paths, &mut |path, value| {
+            with_patient(path, value, |id| found(id, path.leaf == Leaf::Id));
+            false
+        })?;
+        Ok(())
     }
 
     fn composite(&self, base: &Base, tuples: &[Vec<Matcher>]) -> Result<bool, MustWait> {
@@ -414,7 +438,7 @@ impl<'a> Line<'a> {
 
     /// Whether the contained resource is of a type; `None`: it may still come.
     fn contained_is(&self, id: &str, wanted: &str) -> Option<bool> {
-        let slot = self.plan.contained?;
+        let slot = self.contained?;
         let mut resources = self.captured(slot);
         let says = |resource: Json<'_>, name: &str, text: &str| {
             resource
@@ -431,8 +455,13 @@ impl<'a> Line<'a> {
 
 /// Whether a value points to a patient of the set; `None`: to no patient.
 fn refers_to(path: &Path, value: Json<'_>, ids: &IdSet) -> Option<bool> {
+    with_patient(path, value, |id| ids.contains(id.as_bytes()))
+}
+
+/// Hands over the id of the patient that a value points to, or that it is; `None`: no patient.
+fn with_patient<T>(path: &Path, value: Json<'_>, read: impl FnOnce(&str) -> T) -> Option<T> {
     if path.leaf == Leaf::Id {
-        return Some(ids.contains(value.text()?.decode().as_bytes()));
+        return Some(read(&value.text()?.decode()));
     }
     let value = match path.leaf {
         Leaf::CodeableReference => value.get("reference")?,
@@ -440,7 +469,7 @@ fn refers_to(path: &Path, value: Json<'_>, ids: &IdSet) -> Option<bool> {
     };
     let text = value.get("reference").and_then(Json::text)?.decode();
     let (type_name, id) = reference::target_of(&text, path.reference.base.as_deref())?;
-    (type_name == "Patient").then(|| ids.contains(id.as_bytes()))
+    (type_name == "Patient").then(|| read(id))
 }
 
 fn shows(value: Json<'_>, test: &WhereTest) -> bool {

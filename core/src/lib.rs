@@ -14,6 +14,7 @@ pub mod gather;
 pub mod ids;
 pub mod links;
 pub mod manifest;
+pub mod membership;
 pub mod newest;
 pub mod outcome;
 pub mod partition;

@@ -116,6 +116,12 @@ pub fn kick_off_url(request: &Request, base: Option<&str>) -> String {
     pairs.extend(request.type_filters.iter().map(|text| ("_typeFilter", text.as_str())));
     let associated = request.associated_data.iter();
     pairs.extend(associated.map(|text| ("includeAssociatedData", text.as_str())));
+    pairs.extend(
+        request
+            .organize_by
+            .iter()
+            .map(|text| ("organizeOutputBy", text.as_str())),
+    );
     let query: Vec<String> = pairs
         .iter()
         .map(|(name, text)| format!("{name}={}", percent_encoded(text)))
@@ -263,5 +269,10 @@ mod tests {
             "https://x/fhir/$export?_type=Patient,Observation&_typeFilter=Observation%3Fdate%3Dge2020-01-01T00:00:00%2B01:00%26code%3Da%7Cb"
         );
         assert_eq!(kick_off_url(&Request::default(), None), "$export");
+        let organized = Request {
+            organize_by: Some("Patient".into()),
+            ..Request::default()
+        };
+        assert_eq!(kick_off_url(&organized, None), "$export?organizeOutputBy=Patient");
     }
 }

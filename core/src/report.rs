@@ -21,6 +21,23 @@ pub struct Report {
     pub places: Vec<BadPlace>,
     /// Complete files, sorted by kind, type and number.
     pub files: Vec<FileEntry>,
+    /// Where output is organized by patients.
+    pub organized: Option<Organized>,
+}
+
+/// Output in blocks, one for each patient.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Organized {
+    /// Blocks, as many as patients.
+    pub blocks: u64,
+    /// Resources in blocks, each counted once.
+    pub resources: u64,
+    /// Lines that stand in blocks beside that, because a resource belongs to several patients.
+    pub repeats: u64,
+    /// Blocks that did not fit into a file.
+    pub split: u64,
+    /// Pieces that were put aside on disk while the output was sorted.
+    pub runs: u64,
 }
 
 /// Counts of one type.

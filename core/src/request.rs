@@ -34,6 +34,9 @@ pub struct Request {
     pub now: Option<String>,
     /// `_elements`: root elements to keep; items may be comma lists.
     pub elements: Vec<String>,
+    /// `organizeOutputBy`: the type whose compartments the output is put together by. The sink does that, with
+    /// [`crate::membership`]; one that does not writes a file a type as ever.
+    pub organize_by: Option<String>,
     /// The FHIR base of the data's own server, for absolute references.
     pub fhir_base: Option<String>,
     /// Code lists for `:in` and `:not-in`, by the URL of the value set.
@@ -71,6 +74,7 @@ impl Default for Request {
             transaction_time: None,
             now: None,
             elements: Vec::new(),
+            organize_by: None,
             fhir_base: None,
             value_sets: HashMap::new(),
             cohort: None,

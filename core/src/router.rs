@@ -264,7 +264,7 @@ impl<F> Router<F> {
             series.close(sink, &mut self.closed)?;
         }
         self.closed.sort_by(|a, b| a.name.cmp(&b.name));
-        let met = |count: &TypeCount| count.read > 0;
+        let met = |count: &TypeCount| count.read > 0 || count.kept > 0;
         let bad = BadLine::ALL
             .into_iter()
             .zip(self.bad)

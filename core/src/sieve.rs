@@ -246,8 +246,7 @@ impl Batch {
                     });
                     return;
                 }
-                Ok(false) => self.made.truncate(from),
-                Ok(true) => {
+                Ok(true) if !plan.has_late_elements(type_index) => {
                     self.made.push(b'\n');
                     run = Run {
                         start: from as u32,
@@ -257,6 +256,7 @@ impl Batch {
                         ..run
                     };
                 }
+                Ok(_) => self.made.truncate(from),
             }
         }
         match self.runs.last_mut() {

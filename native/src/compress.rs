@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::codec_out::{Assembler, BlockCutter, BlockEncoder, Compression, Encoded, Job};
 use crate::output_error::OutputError;
@@ -147,6 +149,34 @@ impl State {
             None => Ok(()),
         }
     }
+}
+
+/// Does some work while others compress what waits, a thread for each encoder.
+pub(crate) fn with_help<T>(queue: &Queue, encoders: Vec<BlockEncoder>, work: impl FnOnce() -> T) -> T {
+    /// Ends the helpers, also where the work panics.
+    struct End<'e>(&'e AtomicBool);
+    impl Drop for End<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let ended = AtomicBool::new(false);
+    let help = |mut encoder: BlockEncoder| {
+        while !ended.load(Ordering::Relaxed) {
+            if !queue.help(&mut encoder) {
+                // A block takes longer than this to fill.
+                std::thread::park_timeout(Duration::from_micros(200));
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let _end = End(&ended);
+        for encoder in encoders {
+            // Without threads the work compresses by itself.
+            let _ = std::thread::Builder::new().spawn_scoped(scope, || help(encoder));
+        }
+        work()
+    })
 }
 
 /// A thread that panicked has reported itself; the data behind its lock is still whole here.

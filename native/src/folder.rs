@@ -47,6 +47,7 @@ pub(crate) struct FolderSink {
     cancel: Cancel,
     writeback: Writeback,
     committed: bool,
+    temporaries: u64,
 }
 
 /// An open file of the folder.
@@ -95,6 +96,7 @@ impl FolderSink {
             cancel: cancel.clone(),
             writeback: Writeback::default(),
             committed: false,
+            temporaries: 0,
         };
         if !force && !is_empty(folder)? {
             return Err(OutputError::refused(
@@ -105,6 +107,27 @@ impl FolderSink {
         work.partial = Some(partial);
         work.made = made_folder.then(|| folder.to_owned());
         Ok(sink)
+    }
+
+    /// A new file in the hidden folder for what is no output; its maker removes it.
+    pub(crate) fn temporary(&mut self, name: &str) -> Result<(PathBuf, File), OutputError> {
+        let path = self.partial.join(format!("{name}-{}", self.temporaries));
+        self.temporaries += 1;
+        let _work = self.cancel.work();
+        if self.cancel.is_stopped() {
+            let interrupted = io::Error::from(io::ErrorKind::Interrupted);
+            return Err(OutputError::new("make", name, &interrupted));
+        }
+        let file = File::create(&path).map_err(OutputError::at("make the temporary file", &path))?;
+        Ok((path, file))
+    }
+
+    /// Encoders for threads that help to compress, at most so many; none where nothing is compressed.
+    pub(crate) fn helpers(&self, most: usize) -> Vec<BlockEncoder> {
+        match self.compression {
+            Compression::None => Vec::new(),
+            compression => (0..most).map_while(|_| compression.encoder().ok()).collect(),
+        }
     }
 
     /// Sets the stored sizes of compressed files, which are known only now.
@@ -280,7 +303,7 @@ impl Sink for FolderSink {
     }
 }
 
-fn to_core(error: OutputError) -> Error {
+pub(crate) fn to_core(error: OutputError) -> Error {
     Error::sink("output", error)
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use fhirehose_core::manifest::Generation;
+use fhirehose_core::membership::Membership;
 use fhirehose_core::partition::Limits;
 use fhirehose_core::plan::Plan;
 use fhirehose_core::request::Request;
@@ -55,6 +56,17 @@ pub struct FolderOutput {
     pub force: bool,
     /// What the manifest says besides the files.
     pub manifest: ManifestOptions,
+    /// Put what belongs to a patient together; `None`: one type a file.
+    pub organize: Option<Organize>,
+}
+
+/// Output in blocks, one for each patient.
+#[derive(Clone, Debug)]
+pub struct Organize {
+    /// Bytes of memory to sort in; what is more goes to temporary files in the output folder.
+    pub memory: u64,
+    /// Whose a resource is.
+    pub membership: Membership,
 }
 
 /// What a manifest says besides the files.

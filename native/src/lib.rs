@@ -11,6 +11,7 @@ mod head;
 pub mod inflate;
 pub mod inputs;
 pub mod job;
+mod organize;
 pub mod output_error;
 pub mod passes;
 mod pool;

@@ -21,7 +21,7 @@ use crate::cohort::{Ahead, CohortRequest, FoundCohort};
 use crate::cohort_error::CohortError;
 use crate::compress::Queue;
 use crate::inputs::InputPlace;
-use crate::job::{Job, JobError, Progress};
+use crate::job::{FolderOutput, Job, JobError, Output, Progress};
 use crate::pool::{self, Pass, Passed};
 
 /// A pass that was run.
@@ -230,7 +230,14 @@ impl Passes<'_> {
 
     fn compile(&self, request: &Request, stage: Stage, found: &Found) -> Result<Plan, JobError> {
         let plan = Plan::compile_stage(request, self.job.plan.registry(), stage, found);
-        Ok(plan.map_err(CohortError::Plan)?)
+        let plan = plan.map_err(CohortError::Plan)?;
+        Ok(match &self.job.output {
+            Output::Folder(FolderOutput {
+                organize: Some(organize),
+                ..
+            }) => plan.with_late_elements(organize.membership.types()),
+            _ => plan,
+        })
     }
 
     fn pass<S>(

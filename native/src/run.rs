@@ -8,11 +8,12 @@ use fhirehose_core::report::Report;
 use fhirehose_core::sink::Sink;
 
 use crate::cancel::Cancel;
-use crate::cohort::{self, FoundCohort};
+use crate::cohort::{self, Ahead, FoundCohort};
 use crate::compress::Queue;
 use crate::folder::FolderSink;
 use crate::inputs::InputPlace;
-use crate::job::{FolderOutput, Job, JobError, Output, Progress};
+use crate::job::{FolderOutput, Job, JobError, Organize, Output, Progress};
+use crate::organize::Organizer;
 use crate::passes::{DeletionFacts, Ended, Exporting, PassFacts, Passes, SetFacts};
 use crate::pool;
 use crate::stdout::StdoutSink;
@@ -51,9 +52,13 @@ pub fn run(job: &Job, progress: &Progress, cancel: &Cancel) -> Result<Exported, 
         ahead = match &job.output {
             Output::Folder(output) => {
                 let sink = folder_sink(job, output, queue.clone(), cancel)?;
-                match passes.run(&ahead, sink)? {
-                    Ended::Done(exporting) => return commit(*exporting, job, output, &queue),
-                    Ended::Again(seen) => seen,
+                let ended = match &output.organize {
+                    None => into_folder(&passes, &ahead, sink)?,
+                    Some(organize) => into_blocks(&passes, &ahead, organize, sink)?,
+                };
+                match ended {
+                    Ok((exported, sink)) => return commit(exported, sink, job, output, &queue),
+                    Err(seen) => seen,
                 }
             }
             Output::Stdout => {
@@ -70,6 +75,32 @@ pub fn run(job: &Job, progress: &Progress, cancel: &Cancel) -> Result<Exported, 
     }
 }
 
+/// What an attempt gives: an export with its sink, or what has to be known for another attempt.
+type Attempt = Result<(Exported, FolderSink), Ahead>;
+
+fn into_folder(passes: &Passes<'_>, ahead: &Ahead, sink: FolderSink) -> Result<Attempt, JobError> {
+    Ok(match passes.run(ahead, sink)? {
+        Ended::Done(exporting) => Ok(finish(*exporting)?),
+        Ended::Again(seen) => Err(seen),
+    })
+}
+
+/// The same in blocks, one for each patient.
+fn into_blocks(passes: &Passes<'_>, ahead: &Ahead, organize: &Organize, sink: FolderSink) -> Result<Attempt, JobError> {
+    let found = ahead.cohort.as_ref().map(|found| &found.cohort);
+    let cohort = found.or(passes.job.request.cohort.as_ref());
+    let patients = cohort.map(|cohort| cohort.patients.clone());
+    let organizer = Organizer::new(organize, patients, passes.job, sink, passes.cancel);
+    Ok(match passes.run(ahead, organizer)? {
+        Ended::Done(exporting) => {
+            let (mut exported, organizer) = finish(*exporting)?;
+            let sink = organizer.finish(&mut exported.report, passes.queue);
+            Ok((exported, sink.map_err(pool::from_core)?))
+        }
+        Ended::Again(seen) => Err(seen),
+    })
+}
+
 fn folder_sink(job: &Job, output: &FolderOutput, queue: Arc<Queue>, cancel: &Cancel) -> Result<FolderSink, JobError> {
     let sink = FolderSink::create(&output.path, output.force, job.compression, job.threads, queue, cancel);
     sink.map_err(JobError::Output)
@@ -83,12 +114,12 @@ fn flush(exporting: Exporting<StdoutSink>, job: &Job, queue: &Queue) -> Result<E
 }
 
 fn commit(
-    exporting: Exporting<FolderSink>,
+    mut exported: Exported,
+    sink: FolderSink,
     job: &Job,
     output: &FolderOutput,
     queue: &Queue,
 ) -> Result<Exported, JobError> {
-    let (mut exported, sink) = finish(exporting)?;
     pool::work_off(job, queue)?;
     sink.complete(&mut exported.report)?;
     let options = &output.manifest;
@@ -99,7 +130,7 @@ fn commit(
         requires_access_token: false,
         base_url: options.base_url.clone(),
         output_format: "application/fhir+ndjson".to_owned(),
-        organized_by: None,
+        organized_by: output.organized_by(),
     };
     sink.commit(&manifest(&exported.report, &facts))?;
     Ok(exported)

@@ -1,5 +1,6 @@
 //! Cases as data, the slow oracle, and end-to-end tests.
 
+pub mod blocks;
 pub mod cases;
 pub mod cohort_drawn;
 pub mod cohort_requests;

@@ -7,7 +7,10 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use fhirehose_core::manifest::{Generation, kick_off_url};
+use fhirehose_core::membership::Membership;
 use fhirehose_core::partition::Limits;
+use fhirehose_core::plan::Plan;
+use fhirehose_core::problem::Problems;
 use fhirehose_core::request::Request;
 use fhirehose_native::Exported;
 use fhirehose_native::cancel::Cancel;
@@ -15,7 +18,7 @@ use fhirehose_native::codec_out::Compression;
 use fhirehose_native::cohort::CohortRequest;
 use fhirehose_native::folder::MANIFEST;
 use fhirehose_native::inputs::{self, InputPlace, InputsErrorKind};
-use fhirehose_native::job::{FolderOutput, Job, JobError, ManifestOptions, Output, Progress};
+use fhirehose_native::job::{FolderOutput, Job, JobError, ManifestOptions, Organize, Output, Progress};
 
 use crate::args::{CompressArg, ExportArgs, IgArg, ReportArg};
 use crate::cohort;
@@ -106,7 +109,14 @@ fn prepare(args: &ExportArgs, now: &str) -> Result<Job, Faults> {
     let output = if to_stdout {
         Output::Stdout
     } else {
-        Output::Folder(folder(args, &request, now))
+        let organize = match organize(args, &request, &plan, threads) {
+            Ok(organize) => organize,
+            Err(problems) => {
+                faults.problems(None, problems);
+                return Err(faults);
+            }
+        };
+        Output::Folder(folder(args, &request, organize, now))
     };
     let limits = Limits {
         max_resources: args.max_resources.map(Into::into),
@@ -123,6 +133,17 @@ fn prepare(args: &ExportArgs, now: &str) -> Result<Job, Faults> {
         threads,
         chunk: CHUNK,
     })
+}
+
+/// How the output is organized, if it is.
+fn organize(args: &ExportArgs, request: &Request, plan: &Plan, threads: usize) -> Result<Option<Organize>, Problems> {
+    if !plan.is_organized() {
+        return Ok(None);
+    }
+    Ok(Some(Organize {
+        memory: threads::left_to_sort(args.memory, threads, args.checks.max_line),
+        membership: Membership::new(request, plan.registry())?,
+    }))
 }
 
 /// What can be read only once holds nothing for a second pass: without this, records would be missing.
@@ -145,6 +166,7 @@ fn refuse_without_files(args: &ExportArgs, faults: &mut Faults) {
         ("--max-resources", args.max_resources.is_some()),
         ("--max-bytes", args.max_bytes.is_some()),
         ("--base-url", args.base_url.is_some()),
+        ("--organize-by", args.request.organize_by.is_some()),
         ("--force", args.force),
     ];
     for (flag, _) in given.iter().filter(|(_, is_given)| *is_given) {
@@ -189,7 +211,7 @@ fn places(named: &[OsString], faults: &mut Faults) -> Vec<InputPlace> {
     })
 }
 
-fn folder(args: &ExportArgs, request: &Request, now: &str) -> FolderOutput {
+fn folder(args: &ExportArgs, request: &Request, organize: Option<Organize>, now: &str) -> FolderOutput {
     // The manifest repeats what was asked for, not the types that the profile put in.
     let as_asked = Request {
         types: args.request.types.clone(),
@@ -207,6 +229,7 @@ fn folder(args: &ExportArgs, request: &Request, now: &str) -> FolderOutput {
             request: kick_off_url(&as_asked, request.fhir_base.as_deref()),
             base_url: args.base_url.clone(),
         },
+        organize,
     }
 }
 

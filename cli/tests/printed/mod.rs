@@ -18,6 +18,7 @@ pub(crate) fn report(printed: &Value) -> Result<Report, String> {
         bad: each(bad, "kinds", |kind| Ok((code(kind)?, number(kind, "count")?)))?,
         places: each(bad, "places", place)?,
         files: each(printed, "files", file)?,
+        organized: None,
     };
     let kept_bytes: u64 = report.types.iter().map(|of_type| of_type.bytes).sum();
     for (name, sum) in [

@@ -300,7 +300,11 @@ impl Gates<'_, '_> {
     /// It is about something that is exported.
     pub(super) fn provenance(&mut self, rule: ProvenanceRule, rank: bool, window: Window) -> Vec<Gate> {
         let target = own(self.places, &["target"], "Reference", SearchType::Reference);
+        let patient = compartment::references(self.places.registry, self.places);
+        let mut references = vec![target.clone()];
+        references.extend(patient.iter().cloned());
         let targets = Targets {
+            patient,
             updated: own(self.places, &["meta", "lastUpdated"], "instant", SearchType::Date),
             recorded: own(self.places, &["recorded"], "instant", SearchType::Date),
             id: own(self.places, &["id"], "id", SearchType::Token),
@@ -310,7 +314,7 @@ impl Gates<'_, '_> {
                 _ => None,
             },
             newest: (rule == ProvenanceRule::Latest && !rank).then(|| self.found.newest.clone()),
-            target: target.clone(),
+            target,
         };
         let label = match rule {
             ProvenanceRule::Latest if !rank => "the newest Provenance of an exported resource",
@@ -320,7 +324,7 @@ impl Gates<'_, '_> {
         let mut gates = vec![gate(label.to_owned(), Test::Provenance(Box::new(targets)))];
         if let Some(cohort) = self.request.cohort.as_ref().filter(|cohort| cohort.exclusive) {
             let test = Test::NobodyElse {
-                paths: vec![target],
+                paths: references,
                 ids: cohort.patients.clone(),
             };
             gates.push(gate("is of no patient outside the cohort".to_owned(), test));

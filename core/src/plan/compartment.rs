@@ -55,7 +55,7 @@ fn codes<'r>(registry: &'r Registry, type_name: &str) -> Vec<&'r str> {
     codes
 }
 
-fn references(registry: &Registry, places: &mut Places<'_>) -> Vec<Path> {
+pub(super) fn references(registry: &Registry, places: &mut Places<'_>) -> Vec<Path> {
     let type_name = places.type_name;
     let mut paths = Vec::new();
     for code in codes(registry, type_name) {

@@ -49,6 +49,12 @@ impl Plan {
             line("cohort", &cohort);
         }
         line("window", told.window.map_or("open", |gate| &gate.label));
+        if self.is_organized() {
+            line(
+                "organized",
+                "by Patient: a block for each, and what is nobody's by type",
+            );
+        }
         line("prefilters", self.prefilter().unwrap_or("none"));
         line("lines", &format!("at most {} bytes", self.max_line()));
         let checked = if self.trusts() {
@@ -88,7 +94,8 @@ impl Plan {
     ///   null: all). A filter has `text` as written and `gates`, in the order in which they are asked when several can be
     ///   decided; one without gates lets everything through. A gate has `label`, `compares` (alternatives), `reads` (paths),
     ///   `decidedBy` (members of the resource that must have been read; those that are missing count at the line's end);
-    /// - `whole`: the other types that are exported, of which every resource inside the window is kept as it is.
+    /// - `whole`: the other types that are exported, of which every resource inside the window is kept as it is;
+    /// - `organizedBy`, only where output is: the type.
     pub fn explain_json(&self) -> String {
         Tree::Object(self.explain_members()).pretty()
     }
@@ -101,7 +108,7 @@ impl Plan {
             _ => Tree::Null,
         });
         let stops = self.on_bad() == OnBad::Stop;
-        vec![
+        let mut members = vec![
             ("fhirVersion", Tree::text(self.version_name())),
             ("maxLine", Tree::Number(self.max_line() as u64)),
             ("trust", Tree::Boolean(self.trusts())),
@@ -115,7 +122,9 @@ impl Plan {
                 Tree::List(told.told.iter().map(|type_plan| type_tree(type_plan)).collect()),
             ),
             ("whole", Tree::texts(told.plain)),
-        ]
+        ];
+        members.extend(self.is_organized().then(|| ("organizedBy", Tree::text("Patient"))));
+        members
     }
 
     /// What is asked of the raw bytes of a line before it is walked.

@@ -121,6 +121,8 @@ pub enum Test {
 pub struct Targets {
     /// References to the targets.
     pub target: Path,
+    /// References to the patients in whose compartments it is.
+    pub patient: Vec<Path>,
     /// The resources that are exported.
     pub kept: Arc<Links>,
     /// Patients whose Provenances are exported as such, if `meta.lastUpdated` is inside the window.
@@ -236,7 +238,10 @@ impl Test {
             | Test::NobodyElse { paths, .. }
             | Test::Member { paths, .. } => paths.iter().collect(),
             Test::Linked { path, .. } => vec![path],
-            Test::Provenance(targets) => vec![&targets.target, &targets.updated, &targets.recorded, &targets.id],
+            Test::Provenance(targets) => [&targets.target, &targets.updated, &targets.recorded, &targets.id]
+                .into_iter()
+                .chain(&targets.patient)
+                .collect(),
             Test::Composite { bases, .. } => bases
                 .iter()
                 .flat_map(|base| base.path.iter().chain(base.parts.iter().flatten()))

@@ -6,6 +6,7 @@ mod compile;
 pub mod elements;
 pub mod explain;
 pub mod gate;
+pub mod organized;
 mod paths;
 mod window;
 
@@ -32,6 +33,8 @@ use crate::search::table::Registry;
 #[derive(Clone, Debug)]
 pub struct Plan {
     inner: Arc<Inner>,
+    /// Types whose `_elements` are left to the sink, by their numbers in the registry.
+    late_elements: Arc<[bool]>,
 }
 
 #[derive(Debug)]
@@ -54,6 +57,7 @@ struct Inner {
     base: Option<String>,
     window: Window,
     stages: Vec<Stage>,
+    is_organized: bool,
     trust: bool,
     max_line: usize,
     on_bad: OnBad,
@@ -168,6 +172,7 @@ impl Plan {
             }
             types.push((!matches!(part, Part::None)).then_some(type_plan));
         }
+        problems.extend(organized::check(request));
         if !problems.is_empty() {
             return Err(Problems(problems));
         }
@@ -191,11 +196,34 @@ impl Plan {
             base: compilation.base().map(str::to_owned),
             window: compilation.window,
             stages,
+            is_organized: request.organize_by.is_some(),
             trust: request.trust,
             max_line: request.max_line,
             on_bad: request.on_bad,
         };
-        Ok(Plan { inner: Arc::new(inner) })
+        Ok(Plan {
+            inner: Arc::new(inner),
+            late_elements: Arc::default(),
+        })
+    }
+
+    /// Leaves `_elements` of these types, by their numbers in the registry, to the sink: it needs the lines as they came.
+    #[must_use]
+    pub fn with_late_elements(self, types: Arc<[bool]>) -> Plan {
+        Plan {
+            late_elements: types,
+            ..self
+        }
+    }
+
+    /// Whether output is asked for that is organized by patients.
+    pub fn is_organized(&self) -> bool {
+        self.inner.is_organized
+    }
+
+    /// Whether lines of the type leave the sieve whole although `_elements` is about them.
+    pub(crate) fn has_late_elements(&self, index: usize) -> bool {
+        self.late_elements.get(index).copied().unwrap_or_default()
     }
 
     /// The pass that it is for.
@@ -436,8 +464,7 @@ impl Compilation<'_> {
             problems.push(Problem::whole("type-filter", "", message));
         }
         let by_root = bind_roots(&mut gates, &places.trie);
-        let quoted = |name: &[u8]| memchr::memmem::Finder::new(&[b"\"", name, b"\""].concat()).into_owned();
-        let root_names = places.trie.node(0).names().map(quoted).collect();
+        let root_names = root_names(&places.trie);
         let Places { trie, contained, .. } = places;
         TypePlan {
             type_name: type_name.to_owned(),
@@ -545,6 +572,12 @@ impl Compilation<'_> {
         }
         compiled
     }
+}
+
+/// For each child of the trie's root a search for its name in quotes.
+fn root_names(trie: &Trie) -> Vec<memchr::memmem::Finder<'static>> {
+    let quoted = |name: &[u8]| memchr::memmem::Finder::new(&[b"\"", name, b"\""].concat()).into_owned();
+    trie.node(0).names().map(quoted).collect()
 }
 
 /// Tells each gate which members of the root it waits for, and each member which gates wait for it.

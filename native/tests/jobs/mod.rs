@@ -44,6 +44,7 @@ pub(crate) fn job(request: &Request, inputs: &[PathBuf], out: &Path) -> Job {
                 request: "$export".into(),
                 base_url: None,
             },
+            organize: None,
         }),
         limits: Limits::default(),
         compression: Compression::None,

@@ -64,6 +64,7 @@ fn job(question: &Question, plan: Plan, folder: &Path, out: &Path, chunk: usize)
             path: out.to_owned(),
             force: false,
             manifest,
+            organize: None,
         }),
         limits: question.limits,
         compression: Compression::None,
