@@ -99,6 +99,13 @@ pub enum JobError {
     Cohort(CohortError),
     /// A bad line, and the request says to stop at the first; the text says where.
     BadLine(String),
+    /// An input is not what its manifest says, or not what it was when it was read first.
+    Mismatch {
+        /// The input.
+        name: String,
+        /// What is wrong.
+        text: String,
+    },
     /// Somebody asked to stop.
     Interrupted,
 }
@@ -112,6 +119,7 @@ impl std::fmt::Display for JobError {
             JobError::ClosedPipe => f.write_str("standard output was closed"),
             JobError::Cohort(error) => write!(f, "{error}"),
             JobError::BadLine(place) => f.write_str(place),
+            JobError::Mismatch { name, text } => write!(f, "{name}: {text}"),
             JobError::Interrupted => f.write_str("interrupted"),
         }
     }

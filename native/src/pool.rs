@@ -14,7 +14,7 @@ use fhirehose_core::sieve::{self, Batch, Scratch};
 use fhirehose_core::sink::Sink;
 
 use crate::cancel::Cancel;
-use crate::codec_out::BlockEncoder;
+use crate::codec_out::{BlockEncoder, Compression};
 use crate::compress::Queue;
 use crate::job::{Job, JobError, Progress};
 use crate::output_error::OutputError;
@@ -97,13 +97,18 @@ where
 
 /// Compresses every block that still waits.
 pub(crate) fn work_off(job: &Job, queue: &Queue) -> Result<(), JobError> {
+    work_off_queue(job.threads, job.compression, queue)
+}
+
+/// The same without a job.
+pub(crate) fn work_off_queue(threads: usize, compression: Compression, queue: &Queue) -> Result<(), JobError> {
     let help = || -> Result<(), JobError> {
-        let mut encoder = encoder(job)?;
+        let mut encoder = encoder(compression)?;
         while queue.help(&mut encoder) {}
         Ok(())
     };
     std::thread::scope(|scope| {
-        let others = (1..job.threads).map(|_| std::thread::Builder::new().spawn_scoped(scope, help));
+        let others = (1..threads).map(|_| std::thread::Builder::new().spawn_scoped(scope, help));
         let others: Vec<_> = others.map_while(Result::ok).collect();
         help()?;
         // A thread that panicked has told so; its file is found to be incomplete.
@@ -112,9 +117,9 @@ pub(crate) fn work_off(job: &Job, queue: &Queue) -> Result<(), JobError> {
     queue.failure().map_or(Ok(()), |failure| Err(from_output(failure)))
 }
 
-fn encoder(job: &Job) -> Result<BlockEncoder, JobError> {
+fn encoder(compression: Compression) -> Result<BlockEncoder, JobError> {
     let failed = |error| OutputError::new("compress", "output", &std::io::Error::other(error));
-    job.compression.encoder().map_err(failed).map_err(JobError::Output)
+    compression.encoder().map_err(failed).map_err(JobError::Output)
 }
 
 impl<S> Pool<'_, S>
@@ -133,7 +138,7 @@ where
 
     fn try_work(&self) -> Result<(), JobError> {
         let mut scratch = Scratch::default();
-        let mut encoder = encoder(self.job)?;
+        let mut encoder = encoder(self.job.compression)?;
         while let Some(mut work) = self.free_work() {
             if self.cancel.is_stopped() {
                 return Err(JobError::Interrupted);
@@ -243,7 +248,7 @@ where
     }
 }
 
-fn from_core(error: Error) -> JobError {
+pub(crate) fn from_core(error: Error) -> JobError {
     match error.kind() {
         ErrorKind::BadLine => JobError::BadLine(error.to_string()),
         _ => {
