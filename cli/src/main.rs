@@ -10,6 +10,7 @@ mod progress;
 mod request;
 mod signals;
 mod size;
+mod snapshot_summary;
 mod summary;
 mod threads;
 

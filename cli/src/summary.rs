@@ -111,7 +111,7 @@ pub(crate) fn grouped(number: u64) -> String {
 }
 
 /// The number and what it counts: `1 line`, `2 lines`.
-fn counted(number: u64, one: &str) -> String {
+pub(crate) fn counted(number: u64, one: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {one}{plural}", grouped(number))
 }
@@ -247,6 +247,11 @@ fn bytes_kept(report: &Report) -> u64 {
 /// - `bad`: `total`, `kinds` (`code`, `count`), `places` (`input`, `line`, `column`, `code`; the first few)
 /// - `threads`, `milliseconds`, `bytesPerSecond`
 pub(crate) fn json(report: &Report, facts: &Facts) -> String {
+    Tree::Object(members(report, facts)).pretty()
+}
+
+/// The members of that object, for commands that have more to say.
+pub(crate) fn members(report: &Report, facts: &Facts) -> Vec<(&'static str, Tree)> {
     let number = Tree::Number;
     let types = report.types.iter().map(|of_type| {
         Tree::Object(vec![
@@ -257,7 +262,7 @@ pub(crate) fn json(report: &Report, facts: &Facts) -> String {
         ])
     });
     let millis = u64::try_from(facts.took.as_millis()).unwrap_or(u64::MAX);
-    Tree::Object(vec![
+    vec![
         ("output", Tree::text(&facts.output)),
         ("manifest", Tree::maybe(facts.manifest.as_deref())),
         ("transactionTime", Tree::text(&facts.transaction_time)),
@@ -274,8 +279,7 @@ pub(crate) fn json(report: &Report, facts: &Facts) -> String {
         ("threads", number(facts.threads as u64)),
         ("milliseconds", number(millis)),
         ("bytesPerSecond", number(rate(report, facts))),
-    ])
-    .pretty()
+    ]
 }
 
 fn files(report: &Report, facts: &Facts) -> Vec<Tree> {

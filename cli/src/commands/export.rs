@@ -32,7 +32,7 @@ use crate::summary::{self, Facts};
 use crate::threads;
 
 /// What a thread reads at once. Larger blocks do not fit into a core's cache, smaller ones cost more turns.
-const CHUNK: usize = 256 << 10;
+pub(super) const CHUNK: usize = 256 << 10;
 
 /// How long a job that is asked to stop may take before the process ends without it.
 const GRACE: Duration = Duration::from_millis(500);
@@ -190,7 +190,12 @@ fn refuse_without_files(args: &ExportArgs, faults: &mut Faults) {
 }
 
 fn compression(args: &ExportArgs, faults: &mut Faults) -> Compression {
-    match (args.compress, args.level) {
+    compression_of(args.compress, args.level, faults)
+}
+
+/// How files are compressed, by the two flags that say it.
+pub(super) fn compression_of(compress: CompressArg, level: Option<u32>, faults: &mut Faults) -> Compression {
+    match (compress, level) {
         (CompressArg::None, None) => Compression::None,
         (CompressArg::None, Some(_)) => {
             faults.usage("--level: needs --compress gzip or --compress zstd");
@@ -255,7 +260,7 @@ fn is_shown(job: &Job) -> bool {
 }
 
 /// Bytes that there are to read, if every input is a file that says its length.
-fn total(inputs: &[InputPlace]) -> Option<u64> {
+pub(super) fn total(inputs: &[InputPlace]) -> Option<u64> {
     let size = |place: &InputPlace| match place {
         InputPlace::Stdin => None,
         InputPlace::File(path) => std::fs::metadata(path)
@@ -270,7 +275,7 @@ fn total(inputs: &[InputPlace]) -> Option<u64> {
 ///
 /// The job is given a moment to end by itself, because no file is then made while others are removed. One that waits for
 /// an input that never comes cannot: then the process ends here. `ended` is closed when the job has ended.
-fn end_at_signals(cancel: Cancel, ended: Receiver<()>, display: Option<&Display>) -> std::io::Result<()> {
+pub(super) fn end_at_signals(cancel: Cancel, ended: Receiver<()>, display: Option<&Display>) -> std::io::Result<()> {
     let bar = display.map(Display::bar);
     signals::on_stop(move || {
         cancel.stop();
@@ -304,7 +309,8 @@ fn tell(args: &ExportArgs, job: &Job, report: &Report, facts: &Facts) -> Exit {
     }
 }
 
-fn failed(error: &JobError) -> Exit {
+/// Tells why there is no output.
+pub(super) fn failed(error: &JobError) -> Exit {
     match error {
         JobError::ClosedPipe => Exit::Done,
         JobError::Interrupted => {
