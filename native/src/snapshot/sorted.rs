@@ -105,9 +105,10 @@ impl Runs {
 
     /// Gives every entry to `each` in order, and removes the runs. Gives how many runs were on disk.
     pub(crate) fn drain(self, mut each: impl FnMut(&[u8]) -> Result<(), JobError>) -> Result<u64, JobError> {
-        let Made {
-            mut files, in_memory, ..
-        } = std::mem::take(&mut *self.made());
+        let (mut files, in_memory) = {
+            let mut made = self.made();
+            (std::mem::take(&mut made.files), std::mem::take(&mut made.in_memory))
+        };
         let on_disk = files.len() as u64;
         while files.len() > FAN_IN {
             let rest = files.split_off(FAN_IN);
