@@ -54,23 +54,25 @@ const MERGE_HELP: &str = "\
 Example:
   fhirehose merge monday/ tuesday/ wednesday/ -o current
 
-Of each resource the version with the newest meta.lastUpdated is kept; where times are equal or missing, the one
-of the later argument. What a later export lists as deleted goes, unless it is known to be newer than that.
-Kept lines leave byte for byte as they came. A folder with a manifest.json is read by it, and must be complete.
+Of each resource the version with the newest meta.lastUpdated is kept; where times are equal
+or missing, the one of the later argument. What a later export lists as deleted goes, unless
+it is known to be newer than that. Kept lines leave byte for byte as they came. A folder with
+a manifest.json is read by it, and must be complete.
 
-Exit codes: 0 done, 1 done but records were bad or an export contradicts itself, 2 usage, 3 input or output,
-130 interrupted.";
+Exit codes: 0 done, 1 done but records were bad or an export contradicts itself, 2 usage,
+3 input or output, 130 interrupted.";
 
 const DIFF_HELP: &str = "\
 Example:
   fhirehose diff monday/ tuesday/ -o tuesday-delta
   fhirehose merge monday/ tuesday-delta/ -o tuesday-again
 
-The delta holds what is added or changed, and under OUT/deleted what is gone: merging OLD and the delta gives NEW.
-Resources are compared by content: the order of members, blanks and escapes do not matter, unless --bytes is given.
+The delta holds what is added or changed, and under OUT/deleted what is gone: merging OLD and
+the delta gives NEW. Resources are compared by content: the order of members, blanks and
+escapes do not matter, unless --bytes is given.
 
-Exit codes: 0 done, 1 done but records were bad or the delta cannot say all, 2 usage, 3 input or output,
-130 interrupted.";
+Exit codes: 0 done, 1 done but records were bad or the delta cannot say all, 2 usage,
+3 input or output, 130 interrupted.";
 
 const SYNTH_HELP: &str = "\
 Example:
