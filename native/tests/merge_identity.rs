@@ -210,7 +210,9 @@ fn real_exports() {
     }
     let old = proper(lines);
     assert!(!old.is_empty(), "no resources in FHIREHOSE_DATA");
+    // A quarter for each seed: all lines are met, and the disk is spared.
     for seed in 0..SEEDS {
-        identity(&old, seed);
+        let part = old.iter().skip(seed as usize % 4).step_by(4).cloned();
+        identity(&part.collect::<Vec<_>>(), seed);
     }
 }

@@ -15,7 +15,7 @@ use fhirehose_core::search::kind::date::{self, Nanos};
 
 use crate::folder::MANIFEST;
 use crate::inputs::{self, InputPlace, InputsError, InputsErrorKind};
-use crate::unpack::Unpacker;
+use crate::unpack::{Layout, Unpacker};
 
 /// The mark in the manifest of a delta whose versions replace what stands before them, whatever their times; see
 /// [`crate::diff`].
@@ -73,6 +73,8 @@ pub enum ArgumentError {
     Inputs(InputsError),
     /// It can be read only once: standard input, a pipe.
     Pipe(String),
+    /// Deletions in a JSON document, which is read for the resources in it and has none: the file.
+    DeletionsInDocument(PathBuf),
     /// Its manifest cannot be used: the file, and why.
     Manifest(PathBuf, String),
     /// Its output is organized by a resource, so its files hold headers and repeat resources.
@@ -89,6 +91,7 @@ impl ArgumentError {
         match self {
             Self::Inputs(error) => error.kind(),
             Self::Pipe(_) | Self::Organized(_) | Self::BackInTime(_) => InputsErrorKind::Usage,
+            Self::DeletionsInDocument(_) => InputsErrorKind::Usage,
             Self::Manifest(..) | Self::MissingFile(..) => InputsErrorKind::Io,
         }
     }
@@ -99,6 +102,13 @@ impl fmt::Display for ArgumentError {
         match self {
             Self::Inputs(error) => write!(f, "{error}"),
             Self::Pipe(name) => write!(f, "{name}: the inputs are read twice, and a pipe cannot be"),
+            Self::DeletionsInDocument(path) => {
+                write!(
+                    f,
+                    "{}: deletions are read from NDJSON, one Bundle a line",
+                    path.display()
+                )
+            }
             Self::Manifest(path, text) => write!(f, "{}: {text}", path.display()),
             Self::Organized(path) => {
                 write!(
@@ -166,6 +176,9 @@ impl Argument {
             } else {
                 Role::Either
             };
+            if role == Role::Deletions && Layout::detect(&file.to_string_lossy(), b"{") == Some(Layout::Documents) {
+                errors.push(ArgumentError::DeletionsInDocument(file.clone()));
+            }
             found.push(ArgumentInput {
                 place,
                 role,
@@ -402,6 +415,7 @@ mod tests {
         ];
         assert_eq!(listed(&folder), expected);
         assert!(told(&export("", &["error/c.ndjson"]))[0].contains("no .ndjson"));
+        assert!(told(&export("", &["a.ndjson", "deleted/b.json"]))[0].contains("read from NDJSON"));
     }
 
     #[test]
