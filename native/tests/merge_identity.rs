@@ -125,7 +125,7 @@ fn store(exports: &Exports, name: &str, lines: &[Vec<u8>], compressed: bool) {
 fn vary(task: &mut Task, seed: u64) {
     task.by_bytes = seed % 2 == 1;
     task.threads = 1 + seed as usize % 3;
-    task.memory = if seed % 3 == 0 { 0 } else { 64 << 20 };
+    task.memory = if seed.is_multiple_of(3) { 0 } else { 64 << 20 };
     task.compression = if seed % 4 == 2 {
         Compression::GZIP
     } else {
