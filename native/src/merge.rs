@@ -1,6 +1,6 @@
 //! A full export and later ones become one current set: what stands of each resource, and nothing deleted.
 //!
-//! The rules stand in [`crate::snapshot::held`]. A resource without an id cannot be told from another of the same
+//! The rules stand in `snapshot::held`. A resource without an id cannot be told from another of the same
 //! content: as many of it are kept as the argument has that holds most.
 
 use crate::cancel::Cancel;

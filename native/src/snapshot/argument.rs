@@ -18,7 +18,7 @@ use crate::inputs::{self, InputPlace, InputsError, InputsErrorKind};
 use crate::unpack::{Layout, Unpacker};
 
 /// The mark in the manifest of a delta whose versions replace what stands before them, whatever their times; see
-/// [`crate::diff`].
+/// `diff`.
 pub const REPLACES: &str = "urn:fhirehose:replaces";
 
 /// One argument: what is read for it, and what its manifest says.
