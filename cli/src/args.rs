@@ -54,6 +54,30 @@ Examples:
   fhirehose params                 the resource types, with how many parameters each has
   fhirehose params Observation     what a filter on Observation can use";
 
+const MERGE_HELP: &str = "\
+Example:
+  fhirehose merge monday/ tuesday/ wednesday/ -o current
+
+Of each resource the version with the newest meta.lastUpdated is kept; where times are equal
+or missing, the one of the later argument. What a later export lists as deleted goes, unless
+it is known to be newer than that. Kept lines leave byte for byte as they came. A folder with
+a manifest.json is read by it, and must be complete.
+
+Exit codes: 0 done, 1 done but records were bad or an export contradicts itself, 2 usage,
+3 input or output, 130 interrupted.";
+
+const DIFF_HELP: &str = "\
+Example:
+  fhirehose diff monday/ tuesday/ -o tuesday-delta
+  fhirehose merge monday/ tuesday-delta/ -o tuesday-again
+
+The delta holds what is added or changed, and under OUT/deleted what is gone: merging OLD and
+the delta gives NEW. Resources are compared by content: the order of members, blanks and
+escapes do not matter, unless --bytes is given.
+
+Exit codes: 0 done, 1 done but records were bad or the delta cannot say all, 2 usage,
+3 input or output, 130 interrupted.";
+
 const SYNTH_HELP: &str = "\
 Example:
   fhirehose synth --patients 100 --seed 1 -o sample
@@ -78,6 +102,10 @@ pub(crate) enum Command {
     Explain(Box<ExplainArgs>),
     /// List the search parameters that filters can use
     Params(ParamsArgs),
+    /// Make one current set of a full export and later ones
+    Merge(MergeArgs),
+    /// Make a delta of two exports: added, changed and deleted
+    Diff(DiffArgs),
     /// Make synthetic patients with all that belongs to them
     Synth(SynthArgs),
     /// Print a completion script for a shell
@@ -297,6 +325,109 @@ pub(crate) struct ParamsArgs {
 
     /// How to print it: for people, or as JSON for programs
     #[arg(long, value_name = "HOW", value_enum, default_value_t = ReportArg::Text, help_heading = "Output")]
+    pub(crate) report: ReportArg,
+}
+
+/// `merge`.
+#[derive(Debug, Args)]
+#[command(after_help = MERGE_HELP)]
+pub(crate) struct MergeArgs {
+    /// The full export: a folder with its manifest.json, or a folder, file or 'pattern*' of NDJSON
+    #[arg(value_name = "FULL", value_hint = clap::ValueHint::AnyPath)]
+    pub(crate) full: OsString,
+
+    /// Later exports, in the order of their times
+    #[arg(value_name = "DELTA", required = true, value_hint = clap::ValueHint::AnyPath)]
+    pub(crate) deltas: Vec<OsString>,
+
+    /// How both commands write.
+    #[command(flatten)]
+    pub(crate) shared: SnapshotArgs,
+}
+
+/// `diff`.
+#[derive(Debug, Args)]
+#[command(after_help = DIFF_HELP)]
+pub(crate) struct DiffArgs {
+    /// The earlier export: a folder with its manifest.json, or a folder, file or 'pattern*' of NDJSON
+    #[arg(value_name = "OLD", value_hint = clap::ValueHint::AnyPath)]
+    pub(crate) old: OsString,
+
+    /// The later one
+    #[arg(value_name = "NEW", value_hint = clap::ValueHint::AnyPath)]
+    pub(crate) new: OsString,
+
+    /// Compare lines byte for byte, instead of what they say
+    #[arg(long)]
+    pub(crate) bytes: bool,
+
+    /// How both commands write.
+    #[command(flatten)]
+    pub(crate) shared: SnapshotArgs,
+}
+
+/// What `merge` and `diff` have in common.
+#[derive(Debug, Args)]
+pub(crate) struct SnapshotArgs {
+    /// Folder to write, which must be empty or new
+    #[arg(short, long, value_name = "OUT")]
+    pub(crate) output: PathBuf,
+
+    /// Write into a folder that is not empty, and replace the files of an earlier export
+    #[arg(long)]
+    pub(crate) force: bool,
+
+    /// Version of FHIR that the data is in
+    #[arg(long, value_name = "VERSION", value_enum, default_value_t = Version::R4)]
+    pub(crate) fhir_version: Version,
+
+    /// The data's own server: deletions of absolute URLs under this one are understood
+    #[arg(long, value_name = "URL")]
+    pub(crate) fhir_base: Option<String>,
+
+    /// What is done with lines that are not FHIR: skip them, or stop at the first and write nothing
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = OnBadArg::Skip, help_heading = "Checks")]
+    pub(crate) on_bad: OnBadArg,
+
+    /// Longest line; a longer one is bad. At most 1GiB
+    #[arg(long, value_name = "SIZE", value_parser = max_line, default_value = "64MiB", help_heading = "Checks")]
+    pub(crate) max_line: usize,
+
+    /// Most resources in a file
+    #[arg(long, value_name = "N", help_heading = "Files")]
+    pub(crate) max_resources: Option<NonZeroU64>,
+
+    /// Most bytes in a file, before compression
+    #[arg(long, value_name = "SIZE", value_parser = size::parse, help_heading = "Files")]
+    pub(crate) max_bytes: Option<u64>,
+
+    /// Compression of the files
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = CompressArg::None, help_heading = "Files")]
+    pub(crate) compress: CompressArg,
+
+    /// Level of compression: gzip 0 to 9, zstd 1 to 22
+    #[arg(long, value_name = "N", help_heading = "Files")]
+    pub(crate) level: Option<u32>,
+
+    /// Generation of the Bulk Data guide that the manifest follows
+    #[arg(long, value_name = "N", value_enum, default_value_t = IgArg::Three, help_heading = "Files")]
+    pub(crate) ig: IgArg,
+
+    /// Put before the files' names in the manifest; without it they are relative to the manifest
+    #[arg(long, value_name = "URL", help_heading = "Files")]
+    pub(crate) base_url: Option<String>,
+
+    /// Threads to work with [default: one for each processor]
+    #[arg(long, value_name = "N", help_heading = "Run")]
+    pub(crate) threads: Option<NonZeroUsize>,
+
+    /// Most memory to plan for: a quarter sorts ids, and what does not fit is sorted inside OUT; threads share the rest,
+    /// and are fewer if need be [default: 1GiB, and no limit on threads]
+    #[arg(long, value_name = "SIZE", value_parser = size::parse, help_heading = "Run")]
+    pub(crate) memory: Option<u64>,
+
+    /// Summary at the end: text on standard error, or JSON on standard output
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = ReportArg::Text, help_heading = "Run")]
     pub(crate) report: ReportArg,
 }
 

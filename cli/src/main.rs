@@ -4,12 +4,14 @@ mod args;
 mod cohort;
 mod commands;
 mod exit;
+mod export_summary;
 mod messages;
 mod overlap;
 mod progress;
 mod request;
 mod signals;
 mod size;
+mod snapshot_summary;
 mod summary;
 mod threads;
 

@@ -3,12 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use fhirehose_core::plan::associated::Stage;
 use fhirehose_core::quote::Tree;
-use fhirehose_core::report::{FileEntry, Organized, Report};
+use fhirehose_core::report::{FileEntry, Report};
 use fhirehose_core::sink::FileKind;
-use fhirehose_native::Exported;
-use fhirehose_native::passes::{DeletionFacts, PassFacts, SetFacts};
 
 /// Facts that the report does not have.
 #[derive(Debug)]
@@ -120,8 +117,8 @@ pub(crate) fn counted(number: u64, one: &str) -> String {
 }
 
 /// For people, with a newline at the end. `is_wanted` says which types the request asks for; the others share a row.
-pub(crate) fn text(exported: &Exported, facts: &Facts, is_wanted: impl Fn(&str) -> bool) -> String {
-    let report = &exported.report;
+/// `own` is what the command has to say besides, by its names.
+pub(crate) fn text(report: &Report, facts: &Facts, is_wanted: impl Fn(&str) -> bool, own: &[(&str, String)]) -> String {
     let has_files = facts.manifest.is_some();
     let mut out = types(report, has_files, is_wanted);
     let mut line = |name: &str, text: String| out.push_str(&format!("{name:9}{text}\n"));
@@ -161,15 +158,8 @@ pub(crate) fn text(exported: &Exported, facts: &Facts, is_wanted: impl Fn(&str) 
             counted(report.bytes_read, "byte")
         ),
     );
-    for (name, told) in [
-        ("passes", passes(exported)),
-        ("sets", sets(exported)),
-        ("deleted", deleted(exported)),
-    ] {
-        told.into_iter().for_each(|text| line(name, text));
-    }
-    if let Some(organized) = &report.organized {
-        line("blocks", blocks(organized));
+    for (name, text) in own {
+        line(name, text.clone());
     }
     if let Some(manifest) = &facts.manifest {
         let size = report.files.iter().map(|file| file.size).sum();
@@ -189,72 +179,6 @@ pub(crate) fn text(exported: &Exported, facts: &Facts, is_wanted: impl Fn(&str) 
         ),
     );
     out.lines().map(|line| format!("{}\n", line.trim_end())).collect()
-}
-
-/// Where there was more than one.
-fn passes(exported: &Exported) -> Option<String> {
-    let pass = |pass: &PassFacts| {
-        format!(
-            "{} ({}, {} kept)",
-            stage(pass.stage),
-            counted(pass.inputs as u64, "input"),
-            grouped(pass.kept)
-        )
-    };
-    let told: Vec<String> = exported.passes.iter().map(pass).collect();
-    (told.len() > 1).then(|| told.join(", "))
-}
-
-fn stage(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Main => "main",
-        Stage::Rank => "ages",
-        Stage::Provenance => "provenance",
-        Stage::Associated => "associated",
-    }
-}
-
-fn sets(exported: &Exported) -> Option<String> {
-    let set = |set: &SetFacts| format!("{} {}", grouped(set.len as u64), set.name);
-    let told: Vec<String> = exported.sets.iter().map(set).collect();
-    let memory: usize = exported.sets.iter().map(|set| set.memory).sum();
-    let memory = counted(memory as u64, "byte");
-    (!told.is_empty()).then(|| format!("{}; {memory} of memory", told.join(", ")))
-}
-
-fn deleted(exported: &Exported) -> Option<String> {
-    let DeletionFacts {
-        listed,
-        withheld,
-        returned,
-    } = exported.deletions;
-    let told = [
-        (listed as u64, "listed in deleted/"),
-        (withheld, "left out because they were deleted"),
-        (returned as u64, "changed after their deletion and exported"),
-    ];
-    let told = told.iter().filter(|(count, _)| *count > 0);
-    let told: Vec<String> = told
-        .map(|(count, what)| format!("{} {what}", grouped(*count)))
-        .collect();
-    (!told.is_empty()).then(|| told.join(", "))
-}
-
-/// Blocks, and what stands in several of them.
-fn blocks(organized: &Organized) -> String {
-    let mut text = format!(
-        "{} for {}",
-        counted(organized.blocks, "patient"),
-        counted(organized.resources, "resource")
-    );
-    if organized.repeats > 0 {
-        let repeats = counted(organized.repeats, "line");
-        text.push_str(&format!(", {repeats} more where one belongs to several patients"));
-    }
-    if organized.split > 0 {
-        text.push_str(&format!(", {} split", grouped(organized.split)));
-    }
-    text
 }
 
 /// Bytes of lines in a second.
@@ -320,19 +244,8 @@ fn bytes_kept(report: &Report) -> u64 {
     report.types.iter().map(|of_type| of_type.bytes).sum()
 }
 
-/// For programs. The keys stay as they are; new ones may be added:
-///
-/// - `output`, `manifest` (null with `-o -`), `transactionTime`
-/// - `inputs`, `storedBytes` (as they lie on disk), `bytes` (as lines), `lines`
-/// - `read`, `kept`, `keptBytes`, and the same for each type in `types`
-/// - `files`: `kind` (`output`, `deleted` or `error`), `type`, `path`, `count`, `bytes`, `size` (as stored),
-///   `continuesIn` (path; only where a block goes on in another file)
-/// - `bad`: `total`, `kinds` (`code`, `count`), `places` (`input`, `line`, `column`, `code`; the first few)
-/// - `passes`: `stage`, `inputs`, `kept`; `sets`: `name`, `count`, `memory` (bytes)
-/// - `deletions`: `listed` (in `deleted/`), `withheld` (resources that were deleted), `returned` (changed since)
-/// - `threads`, `milliseconds`, `bytesPerSecond`
-pub(crate) fn json(exported: &Exported, facts: &Facts) -> String {
-    let report = &exported.report;
+/// The members that every command's summary for programs has; see [`crate::export_summary::json`].
+pub(crate) fn members(report: &Report, facts: &Facts) -> Vec<(&'static str, Tree)> {
     let number = Tree::Number;
     let types = report.types.iter().map(|of_type| {
         Tree::Object(vec![
@@ -343,7 +256,7 @@ pub(crate) fn json(exported: &Exported, facts: &Facts) -> String {
         ])
     });
     let millis = u64::try_from(facts.took.as_millis()).unwrap_or(u64::MAX);
-    let mut members = vec![
+    vec![
         ("output", Tree::text(&facts.output)),
         ("manifest", Tree::maybe(facts.manifest.as_deref())),
         ("transactionTime", Tree::text(&facts.transaction_time)),
@@ -357,54 +270,10 @@ pub(crate) fn json(exported: &Exported, facts: &Facts) -> String {
         ("types", Tree::List(types.collect())),
         ("files", Tree::List(files(report, facts))),
         ("bad", bad(report)),
-        ("passes", Tree::List(exported.passes.iter().map(pass_tree).collect())),
-        ("sets", Tree::List(exported.sets.iter().map(set_tree).collect())),
-        ("deletions", deletions_tree(&exported.deletions)),
         ("threads", number(facts.threads as u64)),
         ("milliseconds", number(millis)),
         ("bytesPerSecond", number(rate(report, facts))),
-    ];
-    members.extend(
-        report
-            .organized
-            .map(|organized| ("organized", organized_tree(&organized))),
-    );
-    Tree::Object(members).pretty()
-}
-
-fn organized_tree(organized: &Organized) -> Tree {
-    Tree::Object(vec![
-        ("by", Tree::text("Patient")),
-        ("blocks", Tree::Number(organized.blocks)),
-        ("resources", Tree::Number(organized.resources)),
-        ("repeats", Tree::Number(organized.repeats)),
-        ("split", Tree::Number(organized.split)),
-        ("runs", Tree::Number(organized.runs)),
-    ])
-}
-
-fn pass_tree(pass: &PassFacts) -> Tree {
-    Tree::Object(vec![
-        ("stage", Tree::text(stage(pass.stage))),
-        ("inputs", Tree::Number(pass.inputs as u64)),
-        ("kept", Tree::Number(pass.kept)),
-    ])
-}
-
-fn set_tree(set: &SetFacts) -> Tree {
-    Tree::Object(vec![
-        ("name", Tree::text(set.name)),
-        ("count", Tree::Number(set.len as u64)),
-        ("memory", Tree::Number(set.memory as u64)),
-    ])
-}
-
-fn deletions_tree(deletions: &DeletionFacts) -> Tree {
-    Tree::Object(vec![
-        ("listed", Tree::Number(deletions.listed as u64)),
-        ("withheld", Tree::Number(deletions.withheld)),
-        ("returned", Tree::Number(deletions.returned as u64)),
-    ])
+    ]
 }
 
 fn files(report: &Report, facts: &Facts) -> Vec<Tree> {

@@ -57,7 +57,16 @@ fn masked(text: &str) -> String {
 #[test]
 fn help() {
     let folder = Folder::new();
-    for command in ["export", "explain", "params", "synth", "completions", "man"] {
+    for command in [
+        "export",
+        "explain",
+        "params",
+        "merge",
+        "diff",
+        "synth",
+        "completions",
+        "man",
+    ] {
         let ran = folder.run(&[command, "--help"]).ends(0);
         assert_eq!(ran.err, "");
         assert!(ran.out.lines().all(|line| line.chars().count() <= 100), "{}", ran.out);
@@ -273,6 +282,32 @@ fn summary_of_synthetic_patients() {
         .run(&["synth", "--patients", "3", "--seed", "7", "-o", "s"])
         .ends(0);
     assert_snapshot("synth", &shown(&ran));
+}
+
+#[test]
+fn summaries_of_merge_and_diff() {
+    let folder = Folder::new();
+    let line = |id: &str, second: u32| {
+        format!(
+            "{{\"resourceType\":\"Patient\",\"id\":\"{id}\",\"meta\":{{\"lastUpdated\":\"2024-01-01T00:00:0{second}Z\"}}}}\n"
+        )
+    };
+    let gone = "{\"resourceType\":\"Bundle\",\"type\":\"transaction\",\"entry\":[{\"request\":{\"method\":\"DELETE\",\
+                \"url\":\"Patient/b\"}}]}\n";
+    folder.write("monday/a.ndjson", [line("a", 1), line("b", 1), line("c", 5)].concat());
+    folder.write(
+        "tuesday/a.ndjson",
+        [line("a", 2), line("c", 4), line("d", 2), "{\n".to_owned()].concat(),
+    );
+    folder.write("tuesday/deleted/b.ndjson", gone);
+    folder.write("wednesday/a.ndjson", line("b", 3));
+    let merge = ["merge", "monday", "tuesday", "wednesday", "-o", "merged"];
+    assert_snapshot("merge", &masked(&shown(&folder.run(&merge))));
+    let diff = ["diff", "monday", "tuesday", "-o", "delta"];
+    assert_snapshot("diff", &masked(&shown(&folder.run(&diff))));
+    let manifest = folder.read("delta/manifest.json");
+    let rest = manifest.split_once(",\n").map(|(_, rest)| rest);
+    assert_snapshot("diff-manifest", rest.expect("the clock comes first"));
 }
 
 #[test]

@@ -52,9 +52,7 @@ impl ContentHasher {
 
     /// The hash of the bytes as they are.
     pub fn bytes(&self, bytes: &[u8]) -> u128 {
-        let mut hasher = self.key;
-        hasher.write(bytes);
-        hasher.finish128().as_u128()
+        self.key.hash(bytes).as_u128()
     }
 
     /// The hash of what an object says. The text must have been accepted by the walker; of any other only its bytes
@@ -140,18 +138,17 @@ impl ContentHasher {
         let ContentHasher { key, frames, spelled } = self;
         match frames.last_mut()? {
             Frame::Object { sum, name } => {
-                let mut hasher = *key;
                 // `name":value` as it lies in machine-written text is canonical already.
-                if !escaped && !name.escaped && start == name.end + 2 {
-                    hasher.write(&json[name.start..end]);
+                let member = if !escaped && !name.escaped && start == name.end + 2 {
+                    &json[name.start..end]
                 } else {
                     spelled.clear();
                     spell(&json[name.start..name.end], name.escaped, spelled);
                     spelled.extend_from_slice(b"\":");
                     spell_value(&json[start..end], escaped, spelled);
-                    hasher.write(spelled);
-                }
-                *sum = sum.wrapping_add(hasher.finish128().as_u128());
+                    spelled
+                };
+                *sum = sum.wrapping_add(key.hash(member).as_u128());
             }
             Frame::Array(hasher) if escaped => {
                 spelled.clear();
@@ -177,9 +174,7 @@ impl ContentHasher {
                 spelled.extend_from_slice(b"\":");
                 spelled.push(open);
                 spelled.extend_from_slice(&hash.to_le_bytes());
-                let mut hasher = *key;
-                hasher.write(spelled);
-                *sum = sum.wrapping_add(hasher.finish128().as_u128());
+                *sum = sum.wrapping_add(key.hash(spelled).as_u128());
             }
             Some(Frame::Array(hasher)) => {
                 spelled.push(open);

@@ -193,7 +193,7 @@ mod tests {
                 "duplicate-name at 40",
             ),
             (r#"{"resourceType":"Patient"}{}"#, "trailing at 26"),
-            (r#"{"resourceType":"Patient","x":tru}"#, "syntax at 33"),
+            (r#"{"resourceType":"Patient","x":tru}"#, "syntax at 30"),
             ("[]", "not-an-object at 0"),
         ];
         for (line, expected) in cases {

@@ -130,6 +130,11 @@ impl FolderSink {
         }
     }
 
+    /// The hidden folder, where whatever else a job needs may lie until its end: it is removed with all that is in it.
+    pub(crate) fn partial(&self) -> &Path {
+        &self.partial
+    }
+
     /// Sets the stored sizes of compressed files, which are known only now.
     pub(crate) fn complete(&self, report: &mut Report) -> Result<(), OutputError> {
         if let Some(failure) = self.queue.failure() {

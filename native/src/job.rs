@@ -119,6 +119,13 @@ pub enum JobError {
     LateDeletions,
     /// A bad line, and the request says to stop at the first; the text says where.
     BadLine(String),
+    /// An input is not what its manifest says, or not what it was when it was read first.
+    Mismatch {
+        /// The input.
+        name: String,
+        /// What is wrong.
+        text: String,
+    },
     /// Somebody asked to stop.
     Interrupted,
 }
@@ -136,6 +143,7 @@ impl std::fmt::Display for JobError {
                  read them from files in a folder named deleted, and export into a folder",
             ),
             JobError::BadLine(place) => f.write_str(place),
+            JobError::Mismatch { name, text } => write!(f, "{name}: {text}"),
             JobError::Interrupted => f.write_str("interrupted"),
         }
     }

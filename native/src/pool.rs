@@ -16,7 +16,7 @@ use fhirehose_core::sieve::{self, Batch, Scratch};
 use fhirehose_core::sink::Sink;
 
 use crate::cancel::Cancel;
-use crate::codec_out::BlockEncoder;
+use crate::codec_out::{BlockEncoder, Compression};
 use crate::compress::Queue;
 use crate::inputs::InputPlace;
 use crate::job::{Job, JobError, Progress};
@@ -106,13 +106,18 @@ where
 
 /// Compresses every block that still waits.
 pub(crate) fn work_off(job: &Job, queue: &Queue) -> Result<(), JobError> {
+    work_off_queue(job.threads, job.compression, queue)
+}
+
+/// The same without a job.
+pub(crate) fn work_off_queue(threads: usize, compression: Compression, queue: &Queue) -> Result<(), JobError> {
     let help = || -> Result<(), JobError> {
-        let mut encoder = encoder(job)?;
+        let mut encoder = encoder(compression)?;
         while queue.help(&mut encoder) {}
         Ok(())
     };
     std::thread::scope(|scope| {
-        let others = (1..job.threads).map(|_| std::thread::Builder::new().spawn_scoped(scope, help));
+        let others = (1..threads).map(|_| std::thread::Builder::new().spawn_scoped(scope, help));
         let others: Vec<_> = others.map_while(Result::ok).collect();
         help()?;
         // A thread that panicked has told so; its file is found to be incomplete.
@@ -121,9 +126,9 @@ pub(crate) fn work_off(job: &Job, queue: &Queue) -> Result<(), JobError> {
     queue.failure().map_or(Ok(()), |failure| Err(from_output(failure)))
 }
 
-fn encoder(job: &Job) -> Result<BlockEncoder, JobError> {
+fn encoder(compression: Compression) -> Result<BlockEncoder, JobError> {
     let failed = |error| OutputError::new("compress", "output", &std::io::Error::other(error));
-    job.compression.encoder().map_err(failed).map_err(JobError::Output)
+    compression.encoder().map_err(failed).map_err(JobError::Output)
 }
 
 impl<S> Pool<'_, S>
@@ -143,7 +148,7 @@ where
     fn try_work(&self) -> Result<(), JobError> {
         let roll = self.pass.roll.clone();
         let mut scratch = roll.map_or_else(Scratch::default, Scratch::with_roll);
-        let mut encoder = encoder(self.pass.job)?;
+        let mut encoder = encoder(self.pass.job.compression)?;
         while let Some(mut work) = self.free_work() {
             if self.pass.cancel.is_stopped() {
                 return Err(JobError::Interrupted);

@@ -23,16 +23,17 @@ use fhirehose_native::job::{FolderOutput, Job, JobError, ManifestOptions, Organi
 use crate::args::{CompressArg, ExportArgs, IgArg, ReportArg};
 use crate::cohort;
 use crate::exit::{self, Exit};
+use crate::export_summary;
 use crate::messages::{self, Faults};
 use crate::overlap::overlap;
 use crate::progress::Display;
 use crate::request;
 use crate::signals;
-use crate::summary::{self, Facts};
+use crate::summary::Facts;
 use crate::threads;
 
 /// What a thread reads at once. Larger blocks do not fit into a core's cache, smaller ones cost more turns.
-const CHUNK: usize = 256 << 10;
+pub(super) const CHUNK: usize = 256 << 10;
 
 /// How long a job that is asked to stop may take before the process ends without it.
 const GRACE: Duration = Duration::from_millis(500);
@@ -46,7 +47,14 @@ pub(super) fn run(args: &ExportArgs) -> Exit {
     };
     let cancel = Cancel::default();
     let progress = Arc::new(Progress::default());
-    let display = is_shown(&job).then(|| Display::start(progress.clone(), total(&job)));
+    // Before lines leave by standard output everything is read for the cohort.
+    let passes = if job.cohort.is_some() && matches!(job.output, Output::Stdout) {
+        2
+    } else {
+        1
+    };
+    let display =
+        is_shown(&job).then(|| Display::start(progress.clone(), total(&job.inputs).map(|bytes| bytes * passes)));
     let (running, ended) = mpsc::channel();
     if let Err(error) = end_at_signals(cancel.clone(), ended, display.as_ref()) {
         messages::error(format_args!("cannot listen to signals: {error}"));
@@ -175,7 +183,12 @@ fn refuse_without_files(args: &ExportArgs, faults: &mut Faults) {
 }
 
 fn compression(args: &ExportArgs, faults: &mut Faults) -> Compression {
-    match (args.compress, args.level) {
+    compression_of(args.compress, args.level, faults)
+}
+
+/// How files are compressed, by the two flags that say it.
+pub(super) fn compression_of(compress: CompressArg, level: Option<u32>, faults: &mut Faults) -> Compression {
+    match (compress, level) {
         (CompressArg::None, None) => Compression::None,
         (CompressArg::None, Some(_)) => {
             faults.usage("--level: needs --compress gzip or --compress zstd");
@@ -246,7 +259,7 @@ fn is_shown(job: &Job) -> bool {
 }
 
 /// Bytes that there are to read, if every input is a file that says its length. Passes behind the main one read little.
-fn total(job: &Job) -> Option<u64> {
+pub(super) fn total(inputs: &[InputPlace]) -> Option<u64> {
     let size = |place: &InputPlace| match place {
         InputPlace::Stdin => None,
         InputPlace::File(path) => std::fs::metadata(path)
@@ -254,23 +267,14 @@ fn total(job: &Job) -> Option<u64> {
             .filter(|data| data.is_file())
             .map(|data| data.len()),
     };
-    let passes = if job.cohort.is_some() && matches!(job.output, Output::Stdout) {
-        2
-    } else {
-        1
-    };
-    job.inputs
-        .iter()
-        .map(size)
-        .sum::<Option<u64>>()
-        .map(|bytes| bytes * passes)
+    inputs.iter().map(size).sum()
 }
 
 /// Stops the job when somebody asks for it. A job that is complete stands.
 ///
 /// The job is given a moment to end by itself, because no file is then made while others are removed. One that waits for
 /// an input that never comes cannot: then the process ends here. `ended` is closed when the job has ended.
-fn end_at_signals(cancel: Cancel, ended: Receiver<()>, display: Option<&Display>) -> std::io::Result<()> {
+pub(super) fn end_at_signals(cancel: Cancel, ended: Receiver<()>, display: Option<&Display>) -> std::io::Result<()> {
     let bar = display.map(Display::bar);
     signals::on_stop(move || {
         cancel.stop();
@@ -289,14 +293,14 @@ fn tell(args: &ExportArgs, job: &Job, exported: &Exported, facts: &Facts) -> Exi
     let is_wanted = |name: &str| job.plan.type_plans().any(|of_type| of_type.type_name == name);
     let told = match (args.report, &facts.manifest) {
         (ReportArg::Text, _) => {
-            messages::note(summary::text(exported, facts, is_wanted).trim_end());
+            messages::note(export_summary::text(exported, facts, is_wanted).trim_end());
             Exit::Done
         }
         (ReportArg::Json, None) => {
-            messages::note(summary::json(exported, facts).trim_end());
+            messages::note(export_summary::json(exported, facts).trim_end());
             Exit::Done
         }
-        (ReportArg::Json, Some(_)) => super::print(summary::json(exported, facts).as_bytes()),
+        (ReportArg::Json, Some(_)) => super::print(export_summary::json(exported, facts).as_bytes()),
     };
     if told == Exit::Done && report.bad_lines() > 0 {
         Exit::BadRecords
@@ -305,7 +309,8 @@ fn tell(args: &ExportArgs, job: &Job, exported: &Exported, facts: &Facts) -> Exi
     }
 }
 
-fn failed(error: &JobError) -> Exit {
+/// Tells why there is no output.
+pub(super) fn failed(error: &JobError) -> Exit {
     match error {
         JobError::ClosedPipe => Exit::Done,
         JobError::Interrupted => {

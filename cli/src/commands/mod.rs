@@ -1,10 +1,13 @@
 //! One module a command, and what they share: text on standard output.
 
 mod completions;
+mod diff;
 mod explain;
 mod export;
 mod man;
+mod merge;
 mod params;
+mod snapshot;
 mod synth;
 
 use std::io::{ErrorKind, Write};
@@ -19,6 +22,8 @@ pub(crate) fn run(command: Command) -> Exit {
         Command::Export(args) => export::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Params(args) => params::run(&args),
+        Command::Merge(args) => merge::run(&args),
+        Command::Diff(args) => diff::run(&args),
         Command::Synth(args) => synth::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
