@@ -9,6 +9,7 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use pattern::Matcher;
 
@@ -32,6 +33,31 @@ impl fmt::Display for InputPlace {
             Self::File(path) => path.display().fmt(f),
         }
     }
+}
+
+/// What shows that a file was written to: its length, the time of its last change, and which file it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp(Option<(u64, Option<SystemTime>, u64)>);
+
+impl Stamp {
+    /// Of a place as it is now. Of what is no file, or cannot be looked at, there is nothing to tell.
+    pub(crate) fn of(place: &InputPlace) -> Stamp {
+        let InputPlace::File(path) = place else {
+            return Stamp(None);
+        };
+        let data = fs::metadata(path).ok();
+        Stamp(data.map(|data| (data.len(), data.modified().ok(), number(&data))))
+    }
+}
+
+#[cfg(unix)]
+fn number(data: &fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(data)
+}
+
+#[cfg(not(unix))]
+fn number(_: &fs::Metadata) -> u64 {
+    0
 }
 
 /// Whether inputs were named wrongly, or could not be looked at.

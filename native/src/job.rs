@@ -115,6 +115,8 @@ pub enum JobError {
     ClosedPipe,
     /// Whose records are asked for could not be found out.
     Cohort(CohortError),
+    /// An input was written to between two passes over it.
+    Changed(String),
     /// Deletions were read after resources that they may be about, and what has left cannot be taken back.
     LateDeletions,
     /// A bad line, and the request says to stop at the first; the text says where.
@@ -138,6 +140,10 @@ impl std::fmt::Display for JobError {
             JobError::Output(error) => write!(f, "{error}"),
             JobError::ClosedPipe => f.write_str("standard output was closed"),
             JobError::Cohort(error) => write!(f, "{error}"),
+            JobError::Changed(name) => write!(
+                f,
+                "{name} was changed while it was read; the export needs several passes"
+            ),
             JobError::LateDeletions => f.write_str(
                 "the input tells of deletions, which have to be known before the first line is written: \
                  read them from files in a folder named deleted, and export into a folder",

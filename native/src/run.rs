@@ -11,7 +11,7 @@ use crate::cancel::Cancel;
 use crate::cohort::{self, Ahead, FoundCohort};
 use crate::compress::Queue;
 use crate::folder::FolderSink;
-use crate::inputs::InputPlace;
+use crate::inputs::{InputPlace, Stamp};
 use crate::job::{FolderOutput, Job, JobError, Organize, Output, Progress};
 use crate::organize::Organizer;
 use crate::passes::{DeletionFacts, Ended, Exporting, PassFacts, Passes, SetFacts};
@@ -40,6 +40,8 @@ pub struct Exported {
 pub fn run(job: &Job, progress: &Progress, cancel: &Cancel) -> Result<Exported, JobError> {
     // Lines that have left by standard output cannot be taken back: there nothing may be guessed.
     let is_final = matches!(job.output, Output::Stdout) || job.inputs.contains(&InputPlace::Stdin);
+    let mut is_read_again = job.cohort.is_some() || !job.plan.stages().is_empty();
+    let stamps: Vec<Stamp> = job.inputs.iter().map(Stamp::of).collect();
     let mut ahead = cohort::look_ahead(job, is_final, progress, cancel)?;
     loop {
         let queue = Arc::new(Queue::default());
@@ -57,14 +59,20 @@ pub fn run(job: &Job, progress: &Progress, cancel: &Cancel) -> Result<Exported, 
                     Some(organize) => into_blocks(&passes, &ahead, organize, sink)?,
                 };
                 match ended {
-                    Ok((exported, sink)) => return commit(exported, sink, job, output, &queue),
+                    Ok((exported, sink)) => {
+                        same_inputs(job, &stamps, is_read_again)?;
+                        return commit(exported, sink, job, output, &queue);
+                    }
                     Err(seen) => seen,
                 }
             }
             Output::Stdout => {
                 let sink = StdoutSink::new(job.compression, queue.clone())?;
                 match passes.run(&ahead, sink)? {
-                    Ended::Done(exporting) => return flush(*exporting, job, &queue),
+                    Ended::Done(exporting) => {
+                        same_inputs(job, &stamps, is_read_again)?;
+                        return flush(*exporting, job, &queue);
+                    }
                     Ended::Again(seen) => seen,
                 }
             }
@@ -72,6 +80,16 @@ pub fn run(job: &Job, progress: &Progress, cancel: &Cancel) -> Result<Exported, 
         if is_final {
             return Err(JobError::LateDeletions);
         }
+        is_read_again = true;
+    }
+}
+
+/// Inputs that are read more than once have to stay as they are: passes over different bytes would not fit together.
+fn same_inputs(job: &Job, stamps: &[Stamp], is_read_again: bool) -> Result<(), JobError> {
+    let mut inputs = job.inputs.iter().zip(stamps).filter(|_| is_read_again);
+    match inputs.find(|(place, stamp)| Stamp::of(place) != **stamp) {
+        Some((place, _)) => Err(JobError::Changed(place.to_string())),
+        None => Ok(()),
     }
 }
 
@@ -165,4 +183,45 @@ fn finish<S: Sink>(exporting: Exporting<S>) -> Result<(Exported, S), JobError> {
         sets,
     };
     Ok((exported, sink))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fhirehose_core::partition::Limits;
+    use fhirehose_core::plan::Plan;
+    use fhirehose_core::request::Request;
+    use fhirehose_core::search::table::Registry;
+
+    use crate::codec_out::Compression;
+
+    #[test]
+    fn an_input_that_was_written_to_is_told_if_it_is_read_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("in.ndjson");
+        std::fs::write(&path, "{}\n").expect("writes");
+        let request = Request::default();
+        let job = Job {
+            plan: Plan::compile(&request, &Registry::r4()).expect("compiles"),
+            request,
+            cohort: None,
+            inputs: vec![InputPlace::File(path.clone())],
+            output: Output::Stdout,
+            limits: Limits::default(),
+            compression: Compression::None,
+            threads: 1,
+            chunk: 1,
+        };
+        let stamps = [Stamp::of(&job.inputs[0])];
+        assert!(same_inputs(&job, &stamps, true).is_ok());
+        std::fs::write(&path, "{}\n{}\n").expect("writes");
+        assert!(same_inputs(&job, &stamps, false).is_ok());
+        let error = same_inputs(&job, &stamps, true).expect_err("it was changed");
+        assert!(
+            error.to_string().contains("in.ndjson was changed while it was read"),
+            "{error}"
+        );
+        std::fs::remove_file(&path).expect("removes");
+        assert!(same_inputs(&job, &stamps, true).is_err());
+    }
 }
