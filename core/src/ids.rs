@@ -26,17 +26,19 @@ impl IdSet {
     /// Adds an id. `false`: it was there, or is too long to be one, or the set holds four gigabytes already.
     pub fn insert(&mut self, id: &[u8]) -> bool {
         let fits = self.arena.len() + id.len() + 1 < u32::MAX as usize;
-        if id.len() > LONGEST || !fits || self.contains(id) {
+        if id.len() > LONGEST || !fits {
             return false;
         }
         if (self.len + 1) * 4 > self.table.len() * 3 {
             self.grow();
         }
-        let place = self.arena.len() as u32 + 1;
+        let slot = match self.probe(id) {
+            Ok(_) => return false,
+            Err(free) => free,
+        };
+        self.table[slot] = self.arena.len() as u32 + 1;
         self.arena.push(id.len() as u8);
         self.arena.extend_from_slice(id);
-        let slot = self.free_slot(id);
-        self.table[slot] = place;
         self.len += 1;
         true
     }
@@ -52,12 +54,17 @@ impl IdSet {
         if self.table.is_empty() {
             return None;
         }
+        self.probe(id).ok()
+    }
+
+    /// The slot of the id, or else the free one where it would be. The table must have a free slot.
+    fn probe(&self, id: &[u8]) -> Result<usize, usize> {
         let mask = self.table.len() - 1;
         let mut slot = hash(id) as usize & mask;
         loop {
             match self.table[slot] {
-                0 => return None,
-                place if self.at(place) == id => return Some(slot),
+                0 => return Err(slot),
+                place if self.at(place) == id => return Ok(slot),
                 _ => slot = (slot + 1) & mask,
             }
         }
