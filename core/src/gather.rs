@@ -55,7 +55,7 @@ impl Gathered {
 
     /// Looks at a line that has passed its gates. `false`: the line is not for the output.
     pub fn passed(&mut self, plan: &Plan, type_plan: &TypePlan, type_index: usize, line: &[u8]) -> bool {
-        if !self.stands(plan, type_index, line) {
+        if !self.stands(plan, type_plan.role, type_index, line) {
             return false;
         }
         let Some(gather) = plan.gather() else { return true };
@@ -68,11 +68,12 @@ impl Gathered {
     }
 
     /// Whether the resource has not been deleted, or has been changed since.
-    fn stands(&mut self, plan: &Plan, type_index: usize, line: &[u8]) -> bool {
+    fn stands(&mut self, plan: &Plan, role: Role, type_index: usize, line: &[u8]) -> bool {
         match plan.deleted().verdict(type_index, line) {
             Verdict::Stands => true,
             Verdict::Deleted => {
-                self.withheld += 1;
+                // Each is counted in the pass that would have exported it.
+                self.withheld += u64::from(role == Role::Export);
                 false
             }
             Verdict::Returned(id) => {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use fhirehose_core::deletion;
-use fhirehose_core::gather::Gathered;
+use fhirehose_core::gather::{Follows, Gathered};
 use fhirehose_core::links::Links;
 use fhirehose_core::plan::Plan;
 use fhirehose_core::plan::associated::{Found, Stage};
@@ -49,7 +49,7 @@ pub struct DeletionFacts {
 /// A set of resources or patients that a pass needed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetFacts {
-    /// What is in it.
+    /// What is in it, in the plural: `patients`.
     pub name: &'static str,
     /// How many.
     pub len: usize,
@@ -124,108 +124,61 @@ impl Passes<'_> {
                 deleted: Arc::new(passed.gathered.deleted),
             }));
         }
-        let exporting = self.later(&request, &plan, found, passed, seen)?;
-        let roll = roll.or_else(|| ahead.roll.clone());
+        let Passed { router, sink, gathered } = passed;
+        let mut state = State::new(gathered, found, seen.as_ref());
+        state.passes.push(PassFacts {
+            stage: Stage::Main,
+            inputs: self.job.inputs.len(),
+            kept: router.kept(),
+        });
+        let (mut router, mut sink) = self.later(&request, &plan, router, sink, &mut state)?;
+        let deletions = state.tell_deletions(&plan, &mut router, &mut sink)?;
         Ok(Ended::Done(Box::new(Exporting {
-            roll,
+            router,
+            sink,
+            cohort: seen,
+            roll: roll.or_else(|| ahead.roll.clone()),
+            deletions,
             stored,
-            ..exporting
+            passes: state.passes,
+            sets: state.sets,
         })))
     }
 
+    /// The passes behind the main one, in order; those that have nothing to find are left out.
     fn later<S>(
         &self,
         request: &Request,
         plan: &Plan,
-        mut found: Found,
-        passed: Passed<S>,
-        cohort: Option<FoundCohort>,
-    ) -> Result<Exporting<S>, JobError>
+        mut router: Router<S::File>,
+        mut sink: S,
+        state: &mut State,
+    ) -> Result<(Router<S::File>, S), JobError>
     where
         S: Sink + Send,
         S::File: Send,
     {
-        let Passed {
-            mut router,
-            mut sink,
-            gathered,
-        } = passed;
-        let Gathered {
-            mut links,
-            kept,
-            follows,
-            mut returned,
-            mut withheld,
-            ..
-        } = gathered;
-        let mut facts = vec![PassFacts {
-            stage: Stage::Main,
-            inputs: self.job.inputs.len(),
-            kept: router.kept(),
-        }];
-        let mut sets = Vec::new();
-        if let Some(found) = &cohort {
-            let patients = &found.cohort.patients;
-            sets.push(set("patients", patients.len(), patients.memory()));
-        }
-        if !kept.is_empty() {
-            sets.push(set("exported", kept.len(), kept.memory()));
-        }
-        found.kept = Arc::new(kept);
         for &stage in plan.stages() {
             if stage == Stage::Associated {
-                follows.close(&mut links);
-                if !links.is_empty() {
-                    sets.push(set("referred to", links.len(), links.memory()));
-                }
-                // What was exported is not needed any more.
-                found.kept = Arc::default();
-                found.links = Arc::new(std::mem::take(&mut links));
+                state.close_links();
             }
-            let inputs = self.holding(plan, stage, &found, router.held());
-            if inputs.is_empty() {
+            let inputs = self.holding(plan, stage, &state.found, router.held());
+            if inputs.is_empty() || state.has_nothing_for(stage, request) {
                 continue;
             }
-            let stage_plan = self.compile(request, stage, &found)?;
+            let stage_plan = self.compile(request, stage, &state.found)?;
             let before = router.kept();
             router.next_pass(stage_plan.clone());
             let passed = self.pass(&stage_plan, &inputs, None, router, sink)?;
             (router, sink) = (passed.router, passed.sink);
-            links.merge(passed.gathered.links);
-            returned.merge(passed.gathered.returned);
-            withheld += passed.gathered.withheld;
-            if stage == Stage::Rank {
-                found.newest = Arc::new(passed.gathered.newest);
-            }
-            facts.push(PassFacts {
+            state.take(stage, passed.gathered);
+            state.passes.push(PassFacts {
                 stage,
                 inputs: inputs.len(),
                 kept: router.kept() - before,
             });
         }
-        let asked = found.deleted.asked(plan.registry(), &returned, |type_index, id, time| {
-            plan.asks_for_deletion(type_index, id, time)
-        });
-        let asked: Vec<_> = asked.collect();
-        let lines = deletion::lines(asked.iter().copied());
-        if !lines.is_empty() {
-            router.deletions(&lines, &mut sink).map_err(pool::from_core)?;
-        }
-        let deletions = DeletionFacts {
-            listed: asked.len(),
-            withheld,
-            returned: returned.len(),
-        };
-        Ok(Exporting {
-            router,
-            sink,
-            cohort,
-            roll: None,
-            deletions,
-            stored: 0,
-            passes: facts,
-            sets,
-        })
+        Ok((router, sink))
     }
 
     fn compile(&self, request: &Request, stage: Stage, found: &Found) -> Result<Plan, JobError> {
@@ -277,6 +230,93 @@ impl Passes<'_> {
             .filter(|(_, held)| holds(held))
             .map(|(place, _)| place.clone())
             .collect()
+    }
+}
+
+/// What the passes know of each other.
+struct State {
+    found: Found,
+    links: Links,
+    follows: Follows,
+    /// Exported resources that had been deleted before they were changed.
+    returned: Links,
+    withheld: u64,
+    passes: Vec<PassFacts>,
+    sets: Vec<SetFacts>,
+}
+
+impl State {
+    fn new(gathered: Gathered, found: Found, cohort: Option<&FoundCohort>) -> State {
+        let mut sets = Vec::new();
+        if let Some(found) = cohort {
+            let patients = &found.cohort.patients;
+            sets.push(set("patients", patients.len(), patients.memory()));
+        }
+        if !gathered.kept.is_empty() {
+            sets.push(set("exported", gathered.kept.len(), gathered.kept.memory()));
+        }
+        State {
+            found: Found {
+                kept: Arc::new(gathered.kept),
+                ..found
+            },
+            links: gathered.links,
+            follows: gathered.follows,
+            returned: gathered.returned,
+            withheld: gathered.withheld,
+            passes: Vec::new(),
+            sets,
+        }
+    }
+
+    /// What is referred to is complete: every pass that could add to it has run.
+    fn close_links(&mut self) {
+        self.follows.close(&mut self.links);
+        if !self.links.is_empty() {
+            self.sets
+                .push(set("referred to", self.links.len(), self.links.memory()));
+        }
+        // What was exported is not needed any more.
+        self.found.kept = Arc::default();
+        self.found.links = Arc::new(std::mem::take(&mut self.links));
+    }
+
+    /// Whether there is no resource that Provenance could be of.
+    fn has_nothing_for(&self, stage: Stage, request: &Request) -> bool {
+        // Of a cohort's patients it is exported even where nothing else is.
+        let patients = request.cohort.as_ref().map(|cohort| &cohort.patients);
+        let is_of_nobody = patients.is_none_or(|patients| patients.is_empty());
+        stage != Stage::Associated && self.found.kept.is_empty() && is_of_nobody
+    }
+
+    fn take(&mut self, stage: Stage, gathered: Gathered) {
+        self.links.merge(gathered.links);
+        self.returned.merge(gathered.returned);
+        self.withheld += gathered.withheld;
+        if stage == Stage::Rank {
+            self.found.newest = Arc::new(gathered.newest);
+        }
+    }
+
+    /// Writes the deletions that the request asks for.
+    fn tell_deletions<S: Sink>(
+        &self,
+        plan: &Plan,
+        router: &mut Router<S::File>,
+        sink: &mut S,
+    ) -> Result<DeletionFacts, JobError> {
+        let is_asked = |type_index, id: &str, time| plan.asks_for_deletion(type_index, id, time);
+        let asked = self.found.deleted.asked(plan.registry(), &self.returned, is_asked);
+        let asked: Vec<_> = asked.collect();
+        let lines = deletion::lines(asked.iter().copied());
+        if !lines.is_empty() {
+            router.deletions(&lines, sink).map_err(pool::from_core)?;
+        }
+        Ok(DeletionFacts {
+            listed: asked.len(),
+            withheld: self.withheld,
+            returned: self.returned.len(),
+        })
     }
 }
 
