@@ -223,6 +223,35 @@ pub(crate) struct CheckArgs {
     pub(crate) trust: bool,
 }
 
+/// How files are written.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Files")]
+pub(crate) struct FilesArgs {
+    /// Most resources in a file
+    #[arg(long, value_name = "N")]
+    pub(crate) max_resources: Option<NonZeroU64>,
+
+    /// Most bytes in a file, before compression
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    pub(crate) max_bytes: Option<u64>,
+
+    /// Compression of the files
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = CompressArg::None)]
+    pub(crate) compress: CompressArg,
+
+    /// Level of compression: gzip 0 to 9, zstd 1 to 22
+    #[arg(long, value_name = "N")]
+    pub(crate) level: Option<u32>,
+
+    /// Generation of the Bulk Data guide that the manifest follows
+    #[arg(long, value_name = "N", value_enum, default_value_t = IgArg::Three)]
+    pub(crate) ig: IgArg,
+
+    /// Put before the files' names in the manifest; without it they are relative to the manifest
+    #[arg(long, value_name = "URL")]
+    pub(crate) base_url: Option<String>,
+}
+
 /// `export`.
 #[derive(Debug, Args)]
 #[command(after_help = EXPORT_HELP)]
@@ -252,29 +281,9 @@ pub(crate) struct ExportArgs {
     #[command(flatten)]
     pub(crate) checks: CheckArgs,
 
-    /// Most resources in a file
-    #[arg(long, value_name = "N", help_heading = "Files")]
-    pub(crate) max_resources: Option<NonZeroU64>,
-
-    /// Most bytes in a file, before compression
-    #[arg(long, value_name = "SIZE", value_parser = size::parse, help_heading = "Files")]
-    pub(crate) max_bytes: Option<u64>,
-
-    /// Compression of the files
-    #[arg(long, value_name = "HOW", value_enum, default_value_t = CompressArg::None, help_heading = "Files")]
-    pub(crate) compress: CompressArg,
-
-    /// Level of compression: gzip 0 to 9, zstd 1 to 22
-    #[arg(long, value_name = "N", help_heading = "Files")]
-    pub(crate) level: Option<u32>,
-
-    /// Generation of the Bulk Data guide that the manifest follows
-    #[arg(long, value_name = "N", value_enum, default_value_t = IgArg::Three, help_heading = "Files")]
-    pub(crate) ig: IgArg,
-
-    /// Put before the files' names in the manifest; without it they are relative to the manifest
-    #[arg(long, value_name = "URL", help_heading = "Files")]
-    pub(crate) base_url: Option<String>,
+    /// How files are written.
+    #[command(flatten)]
+    pub(crate) files: FilesArgs,
 
     /// Threads to work with [default: one for each processor]
     #[arg(long, value_name = "N", help_heading = "Run")]
@@ -393,29 +402,9 @@ pub(crate) struct SnapshotArgs {
     #[arg(long, value_name = "SIZE", value_parser = max_line, default_value = "64MiB", help_heading = "Checks")]
     pub(crate) max_line: usize,
 
-    /// Most resources in a file
-    #[arg(long, value_name = "N", help_heading = "Files")]
-    pub(crate) max_resources: Option<NonZeroU64>,
-
-    /// Most bytes in a file, before compression
-    #[arg(long, value_name = "SIZE", value_parser = size::parse, help_heading = "Files")]
-    pub(crate) max_bytes: Option<u64>,
-
-    /// Compression of the files
-    #[arg(long, value_name = "HOW", value_enum, default_value_t = CompressArg::None, help_heading = "Files")]
-    pub(crate) compress: CompressArg,
-
-    /// Level of compression: gzip 0 to 9, zstd 1 to 22
-    #[arg(long, value_name = "N", help_heading = "Files")]
-    pub(crate) level: Option<u32>,
-
-    /// Generation of the Bulk Data guide that the manifest follows
-    #[arg(long, value_name = "N", value_enum, default_value_t = IgArg::Three, help_heading = "Files")]
-    pub(crate) ig: IgArg,
-
-    /// Put before the files' names in the manifest; without it they are relative to the manifest
-    #[arg(long, value_name = "URL", help_heading = "Files")]
-    pub(crate) base_url: Option<String>,
+    /// How files are written.
+    #[command(flatten)]
+    pub(crate) files: FilesArgs,
 
     /// Threads to work with [default: one for each processor]
     #[arg(long, value_name = "N", help_heading = "Run")]

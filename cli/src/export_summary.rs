@@ -75,7 +75,11 @@ fn stage(stage: Stage) -> &'static str {
 
 fn sets(exported: &Exported) -> Option<String> {
     let set = |set: &SetFacts| {
-        let name = if set.len == 1 { set.name.trim_end_matches('s') } else { set.name };
+        let name = if set.len == 1 {
+            set.name.trim_end_matches('s')
+        } else {
+            set.name
+        };
         format!("{} {name}", grouped(set.len as u64))
     };
     let told: Vec<String> = exported.sets.iter().map(set).collect();

@@ -5,6 +5,7 @@ mod cohort;
 mod commands;
 mod exit;
 mod export_summary;
+mod files;
 mod messages;
 mod overlap;
 mod progress;

@@ -6,21 +6,19 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use fhirehose_core::manifest::{Generation, kick_off_url};
+use fhirehose_core::manifest::kick_off_url;
 use fhirehose_core::membership::Membership;
-use fhirehose_core::partition::Limits;
 use fhirehose_core::plan::Plan;
 use fhirehose_core::problem::Problems;
 use fhirehose_core::request::Request;
 use fhirehose_native::Exported;
 use fhirehose_native::cancel::Cancel;
-use fhirehose_native::codec_out::Compression;
 use fhirehose_native::cohort::CohortRequest;
 use fhirehose_native::folder::MANIFEST;
 use fhirehose_native::inputs::{self, InputPlace, InputsErrorKind};
-use fhirehose_native::job::{FolderOutput, Job, JobError, ManifestOptions, Organize, Output, Progress};
+use fhirehose_native::job::{FolderOutput, Job, JobError, Organize, Output, Progress};
 
-use crate::args::{CompressArg, ExportArgs, IgArg, ReportArg};
+use crate::args::{ExportArgs, ReportArg};
 use crate::cohort;
 use crate::exit::{self, Exit};
 use crate::export_summary;
@@ -89,7 +87,7 @@ pub(super) fn run(args: &ExportArgs) -> Exit {
 fn prepare(args: &ExportArgs, now: &str) -> Result<Job, Faults> {
     let mut faults = Faults::default();
     let to_stdout = args.output.as_os_str() == "-";
-    let compression = compression(args, &mut faults);
+    let compression = args.files.compression(&mut faults);
     let threads = threads::decide(args.threads, args.memory, args.checks.max_line).unwrap_or_else(|text| {
         faults.usage(text);
         1
@@ -126,17 +124,13 @@ fn prepare(args: &ExportArgs, now: &str) -> Result<Job, Faults> {
         };
         Output::Folder(folder(args, &request, organize, now))
     };
-    let limits = Limits {
-        max_resources: args.max_resources.map(Into::into),
-        max_bytes: args.max_bytes,
-    };
     Ok(Job {
         request,
         plan,
         cohort: asked,
         inputs: places,
         output,
-        limits,
+        limits: args.files.limits(),
         compression,
         threads,
         chunk: CHUNK,
@@ -171,44 +165,14 @@ fn refuse_pipes(places: &[InputPlace], faults: &mut Faults) {
 /// Flags about files and their manifest mean nothing where there are none.
 fn refuse_without_files(args: &ExportArgs, faults: &mut Faults) {
     let given = [
-        ("--max-resources", args.max_resources.is_some()),
-        ("--max-bytes", args.max_bytes.is_some()),
-        ("--base-url", args.base_url.is_some()),
+        ("--max-resources", args.files.max_resources.is_some()),
+        ("--max-bytes", args.files.max_bytes.is_some()),
+        ("--base-url", args.files.base_url.is_some()),
         ("--organize-by", args.request.organize_by.is_some()),
         ("--force", args.force),
     ];
     for (flag, _) in given.iter().filter(|(_, is_given)| *is_given) {
         faults.usage(format_args!("{flag}: -o - writes lines to standard output, no files"));
-    }
-}
-
-fn compression(args: &ExportArgs, faults: &mut Faults) -> Compression {
-    compression_of(args.compress, args.level, faults)
-}
-
-/// How files are compressed, by the two flags that say it.
-pub(super) fn compression_of(compress: CompressArg, level: Option<u32>, faults: &mut Faults) -> Compression {
-    match (compress, level) {
-        (CompressArg::None, None) => Compression::None,
-        (CompressArg::None, Some(_)) => {
-            faults.usage("--level: needs --compress gzip or --compress zstd");
-            Compression::None
-        }
-        (CompressArg::Gzip, None) => Compression::GZIP,
-        (CompressArg::Gzip, Some(level)) => {
-            if level > 9 {
-                faults.usage(format_args!("--level: expected 0 to 9 for gzip, found {level}"));
-            }
-            Compression::Gzip { level }
-        }
-        (CompressArg::Zstd, None) => Compression::ZSTD,
-        (CompressArg::Zstd, Some(level)) => match i32::try_from(level) {
-            Ok(level @ 1..=22) => Compression::Zstd { level },
-            _ => {
-                faults.usage(format_args!("--level: expected 1 to 22 for zstd, found {level}"));
-                Compression::ZSTD
-            }
-        },
     }
 }
 
@@ -233,15 +197,10 @@ fn folder(args: &ExportArgs, request: &Request, organize: Option<Organize>, now:
     FolderOutput {
         path: args.output.clone(),
         force: args.force,
-        manifest: ManifestOptions {
-            generation: match args.ig {
-                IgArg::Two | IgArg::Three => Generation::V2V3,
-                IgArg::Four => Generation::V4,
-            },
-            transaction_time: transaction_time(args, now),
-            request: kick_off_url(&as_asked, request.fhir_base.as_deref()),
-            base_url: args.base_url.clone(),
-        },
+        manifest: args.files.manifest(
+            transaction_time(args, now),
+            kick_off_url(&as_asked, request.fhir_base.as_deref()),
+        ),
         organize,
     }
 }

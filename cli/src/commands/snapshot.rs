@@ -6,19 +6,17 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Instant;
 
-use fhirehose_core::manifest::Generation;
-use fhirehose_core::partition::Limits;
 use fhirehose_core::request::OnBad;
 use fhirehose_core::search::table::Registry;
 use fhirehose_native::cancel::Cancel;
 use fhirehose_native::folder::MANIFEST;
 use fhirehose_native::inputs::{InputPlace, InputsErrorKind};
-use fhirehose_native::job::{FolderOutput, JobError, ManifestOptions, Progress};
+use fhirehose_native::job::{FolderOutput, JobError, Progress};
 use fhirehose_native::snapshot::argument::{self, Argument, ArgumentError};
 use fhirehose_native::snapshot::task::{Outcome, Task};
 
-use super::export::{CHUNK, compression_of, end_at_signals, failed, total};
-use crate::args::{IgArg, OnBadArg, ReportArg, SnapshotArgs, Version};
+use super::export::{CHUNK, end_at_signals, failed, total};
+use crate::args::{OnBadArg, ReportArg, SnapshotArgs, Version};
 use crate::exit::Exit;
 use crate::messages::{self, Faults};
 use crate::overlap::overlap;
@@ -98,7 +96,7 @@ fn prepare(named: &[OsString], args: &SnapshotArgs, command: &Command) -> Result
             command.name
         ));
     }
-    let compression = compression_of(args.compress, args.level, &mut faults);
+    let compression = args.files.compression(&mut faults);
     let for_threads = args.memory.map(|memory| memory - memory / 4);
     let threads = threads::decide(args.threads, for_threads, args.max_line).unwrap_or_else(|text| {
         faults.usage(text);
@@ -132,22 +130,13 @@ fn prepare(named: &[OsString], args: &SnapshotArgs, command: &Command) -> Result
         output: FolderOutput {
             path: args.output.clone(),
             force: args.force,
-            manifest: ManifestOptions {
-                generation: match args.ig {
-                    IgArg::Two | IgArg::Three => Generation::V2V3,
-                    IgArg::Four => Generation::V4,
-                },
-                transaction_time,
-                request: requested(command.name, &arguments),
-                base_url: args.base_url.clone(),
-            },
+            manifest: args
+                .files
+                .manifest(transaction_time, requested(command.name, &arguments)),
             organize: None,
         },
         arguments,
-        limits: Limits {
-            max_resources: args.max_resources.map(Into::into),
-            max_bytes: args.max_bytes,
-        },
+        limits: args.files.limits(),
         compression,
         threads,
         chunk: CHUNK,
