@@ -1,31 +1,14 @@
-//! What is known ahead: the cohort that is asked for, found out before the main pass and held against what that pass saw.
-//!
-//! Groups may stand anywhere in the input, but most often they stand in a file of their own. So the inputs that begin
-//! with a Group are read first; the main pass, which reads everything, takes down Groups and Patients as they go by. If it
-//! saw something that changes the cohort it is run again. So it is with deletions. Only where lines leave at once (standard output) everything is
-//! read for the cohort beforehand.
+//! Whose records: the cohort that is asked for, and who it turned out to be.
 
 use std::sync::Arc;
 
 use fhirehose_core::cohort::{Groups, LeftOut, Resolved};
-use fhirehose_core::deleted::Deleted;
-use fhirehose_core::error::Error;
 use fhirehose_core::ids::IdSet;
-use fhirehose_core::partition::Limits;
-use fhirehose_core::plan::Plan;
-use fhirehose_core::request::{Cohort, Request};
+use fhirehose_core::request::Cohort;
 use fhirehose_core::roll::Roll;
-use fhirehose_core::router::Router;
 use fhirehose_core::search::kind::date::Nanos;
-use fhirehose_core::sink::{FileName, Sink, Stored};
 
-use crate::cancel::Cancel;
 use crate::cohort_error::CohortError;
-use crate::compress::Queue;
-use crate::head;
-use crate::inputs::InputPlace;
-use crate::job::{Job, JobError, Progress};
-use crate::pool::{self, Pass};
 
 /// Whose records are asked for.
 #[derive(Clone, Debug)]
@@ -79,7 +62,7 @@ impl CohortRequest {
         Arc::new(Roll::new(self.patients.clone(), groups))
     }
 
-    fn groups(&self) -> Groups {
+    pub(crate) fn groups(&self) -> Groups {
         Groups::new(self.at, self.base.as_deref())
     }
 
@@ -98,7 +81,7 @@ impl CohortRequest {
     }
 
     /// The cohort by the Groups of a roll; whether each patient is in the input is not asked.
-    fn by_groups(&self, roll: &Roll) -> Result<FoundCohort, CohortError> {
+    pub(crate) fn by_groups(&self, roll: &Roll) -> Result<FoundCohort, CohortError> {
         let resolved = match &self.group {
             Some(group) => roll.resolve(group).map_err(CohortError::Group)?,
             None => Resolved::default(),
@@ -151,109 +134,5 @@ impl FoundCohort {
     pub(crate) fn agrees(&self, other: &FoundCohort) -> bool {
         let (own, theirs) = (&self.cohort.patients, &other.cohort.patients);
         own.len() == theirs.len() && own.iter().all(|id| theirs.contains(id))
-    }
-}
-
-/// What is known before the main pass.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Ahead {
-    pub(crate) cohort: Option<FoundCohort>,
-    /// What the cohort was found by, if that was the whole input.
-    pub(crate) roll: Option<Arc<Roll>>,
-    pub(crate) deleted: Arc<Deleted>,
-}
-
-/// Looks ahead: the cohort by the inputs that begin with a Group, and the deletions by those in a folder `deleted`. Both
-/// are guesses that the main pass confirms. With `whole` everything is read.
-pub(crate) fn look_ahead(job: &Job, whole: bool, progress: &Progress, cancel: &Cancel) -> Result<Ahead, JobError> {
-    let asked = job.cohort.as_ref();
-    if let Some(asked) = asked.filter(|_| whole) {
-        return certain(asked, job, progress, cancel);
-    }
-    let group = asked.and_then(|asked| asked.group.as_ref());
-    let begins_with_group = |place: &InputPlace| head::first_type(place).is_none_or(|name| name == "Group");
-    let is_likely = |place: &&InputPlace| is_of_deletions(place) || (group.is_some() && begins_with_group(place));
-    let inputs: Vec<InputPlace> = job.inputs.iter().filter(is_likely).cloned().collect();
-    let groups = asked.filter(|_| group.is_some()).map(CohortRequest::groups);
-    let roll = Arc::new(Roll::new(None, groups));
-    let deleted = read(job, &inputs, roll.clone(), progress, cancel)?;
-    let found = match asked.map(|asked| (asked, asked.by_groups(&roll))) {
-        None => None,
-        Some((_, Ok(found))) if found.missing_groups.is_empty() => Some(found),
-        // Somewhere else there may be more.
-        Some((asked, _)) if inputs.len() < job.inputs.len() => return certain(asked, job, progress, cancel),
-        Some((_, found)) => Some(found?),
-    };
-    Ok(Ahead {
-        cohort: found,
-        roll: None,
-        deleted: Arc::new(deleted),
-    })
-}
-
-/// Whether the input lies where the guide's exports keep their deletions.
-fn is_of_deletions(place: &InputPlace) -> bool {
-    let InputPlace::File(path) = place else { return false };
-    path.parent()
-        .and_then(std::path::Path::file_name)
-        .is_some_and(|name| name == "deleted")
-}
-
-/// The cohort and the deletions by all inputs.
-fn certain(asked: &CohortRequest, job: &Job, progress: &Progress, cancel: &Cancel) -> Result<Ahead, JobError> {
-    let roll = asked.roll();
-    let deleted = read(job, &job.inputs, roll.clone(), progress, cancel)?;
-    Ok(Ahead {
-        cohort: Some(asked.found(&roll)?),
-        roll: Some(roll),
-        deleted: Arc::new(deleted),
-    })
-}
-
-/// Reads inputs for their Patients, Groups and deletions alone. Other lines are passed over at the speed of a search for
-/// their newline; bad ones are told by the main pass.
-fn read(
-    job: &Job,
-    inputs: &[InputPlace],
-    roll: Arc<Roll>,
-    progress: &Progress,
-    cancel: &Cancel,
-) -> Result<Deleted, JobError> {
-    let request = Request {
-        types: vec!["Group".to_owned()],
-        fhir_base: job.request.fhir_base.clone(),
-        max_line: job.plan.max_line(),
-        ..Request::default()
-    };
-    let plan = Plan::compile(&request, job.plan.registry()).map_err(CohortError::Plan)?;
-    let router = Router::new(plan.clone(), Limits::default());
-    let pass = Pass {
-        job,
-        plan: &plan,
-        inputs,
-        roll: Some(roll),
-        queue: &Queue::default(),
-        progress,
-        cancel,
-    };
-    Ok(pool::run(&pass, router, Nowhere)?.gathered.deleted)
-}
-
-/// A sink that keeps nothing.
-struct Nowhere;
-
-impl Sink for Nowhere {
-    type File = ();
-
-    fn create(&mut self, _: &FileName) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn write(&mut self, (): &mut (), _: &[u8]) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn close(&mut self, (): ()) -> Result<Stored, Error> {
-        Ok(Stored::default())
     }
 }

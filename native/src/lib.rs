@@ -1,5 +1,6 @@
 //! Threads, files and codecs around fhirehose-core.
 
+mod ahead;
 pub mod cancel;
 pub mod codec_out;
 pub mod cohort;

@@ -16,8 +16,9 @@ use fhirehose_core::roll::Roll;
 use fhirehose_core::router::{Router, TypeSet};
 use fhirehose_core::sink::Sink;
 
+use crate::ahead::Ahead;
 use crate::cancel::Cancel;
-use crate::cohort::{Ahead, CohortRequest, FoundCohort};
+use crate::cohort::{CohortRequest, FoundCohort};
 use crate::cohort_error::CohortError;
 use crate::compress::Queue;
 use crate::inputs::InputPlace;

@@ -7,8 +7,9 @@ use fhirehose_core::outcome;
 use fhirehose_core::report::Report;
 use fhirehose_core::sink::Sink;
 
+use crate::ahead::{Ahead, look_ahead};
 use crate::cancel::Cancel;
-use crate::cohort::{self, Ahead, FoundCohort};
+use crate::cohort::FoundCohort;
 use crate::compress::Queue;
 use crate::folder::FolderSink;
 use crate::inputs::{InputPlace, Stamp};
@@ -42,7 +43,7 @@ pub fn run(job: &Job, progress: &Progress, cancel: &Cancel) -> Result<Exported, 
     let is_final = matches!(job.output, Output::Stdout) || job.inputs.contains(&InputPlace::Stdin);
     let mut is_read_again = job.cohort.is_some() || !job.plan.stages().is_empty();
     let stamps: Vec<Stamp> = job.inputs.iter().map(Stamp::of).collect();
-    let mut ahead = cohort::look_ahead(job, is_final, progress, cancel)?;
+    let mut ahead = look_ahead(job, is_final, progress, cancel)?;
     loop {
         let queue = Arc::new(Queue::default());
         let passes = Passes {

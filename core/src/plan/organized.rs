@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use memchr::memmem::Finder;
 
+use super::compartment;
 use super::elements::{self, Elements};
 use super::gate::{Gate, Path, Test};
+use super::of_type::{bind_roots, root_names};
 use super::paths::Places;
-use super::{bind_roots, compartment, root_names};
 use crate::problem::{Problem, Problems};
 use crate::request::{Cohort, Request};
 use crate::scan::slots::SlotId;

@@ -1,0 +1,211 @@
+//! The plan of one type in one pass: its trie, its gates, its filters.
+
+use super::associated::{self, Found, Part, Parts, ProvenanceRule, Stage};
+use super::compile::Compiler;
+use super::elements::Elements;
+use super::gate::{Gate, Test, Window};
+use super::paths::Places;
+use super::{Filter, Gather, Parsed, Role, TypePlan, compartment, window};
+use crate::problem::Problem;
+use crate::request::Request;
+use crate::scan::trie::{MAX_CHILDREN, Trie};
+use crate::search::kind::date::Nanos;
+use crate::search::table::Registry;
+
+/// A request while the types of one pass are compiled.
+pub(super) struct Compilation<'a> {
+    pub(super) request: &'a Request,
+    pub(super) registry: &'a Registry,
+    pub(super) stage: Stage,
+    pub(super) found: &'a Found,
+    pub(super) window: Window,
+    pub(super) now: Option<Nanos>,
+    pub(super) filters: Vec<Parsed>,
+    pub(super) elements: Vec<Elements>,
+    pub(super) rule: ProvenanceRule,
+}
+
+impl Compilation<'_> {
+    pub(super) fn base(&self) -> Option<&str> {
+        self.request.fhir_base.as_deref().map(|base| base.trim_end_matches('/'))
+    }
+
+    pub(super) fn gather(&self, parts: &Parts<'_>, stages: &[Stage]) -> Option<Gather> {
+        let is_linked = |name: &String| matches!(parts.of(Stage::Associated, name), Part::Linked);
+        let links: Vec<bool> = self.registry.types().iter().map(is_linked).collect();
+        let any_link = links.contains(&true);
+        let links = if any_link { links } else { Vec::new() };
+        match self.stage {
+            Stage::Main if !stages.is_empty() => Some(Gather {
+                links,
+                kept: stages.contains(&Stage::Provenance),
+                targets: None,
+            }),
+            Stage::Rank => Some(Gather {
+                targets: Some(self.found.kept.clone()),
+                ..Gather::default()
+            }),
+            Stage::Provenance if any_link => Some(Gather {
+                links,
+                ..Gather::default()
+            }),
+            _ => None,
+        }
+    }
+
+    pub(super) fn type_plan(&self, type_index: usize, part: &Part, problems: &mut Vec<Problem>) -> TypePlan {
+        let type_name = self.registry.types()[type_index].as_str();
+        let mut places = Places {
+            trie: Trie::default(),
+            type_name,
+            registry: self.registry,
+            base: self.base(),
+            contained: None,
+        };
+        places.trie.insert(0, &["resourceType"]);
+        let mut gates = self.own_gates(type_index, part, &mut places);
+        let always = (0..gates.len()).collect();
+        let filters = self.filter_gates(type_name, &mut places, &mut gates, problems);
+        if places.trie.widest() > MAX_CHILDREN {
+            let message = format!("the filters of {type_name} read more than {MAX_CHILDREN} members of one element");
+            problems.push(Problem::whole("type-filter", "", message));
+        }
+        let by_root = bind_roots(&mut gates, &places.trie);
+        let root_names = root_names(&places.trie);
+        let Places { trie, contained, .. } = places;
+        TypePlan {
+            type_name: type_name.to_owned(),
+            role: match part {
+                Part::Follow(members) => Role::Follow(members),
+                Part::Provenance { rank: true } => Role::Rank,
+                _ => Role::Export,
+            },
+            mentions: gates.iter().find_map(Gate::patients),
+            trie,
+            gates,
+            always,
+            filters,
+            by_root,
+            root_names,
+            contained,
+            elements: self.elements.iter().find(|entry| entry.type_name == type_name).cloned(),
+        }
+    }
+
+    /// The gates that every line of the type must pass in this pass.
+    fn own_gates(&self, type_index: usize, part: &Part, places: &mut Places<'_>) -> Vec<Gate> {
+        // What is exported because of something else may be of any time, but not of one after the snapshot.
+        let snapshot = Window {
+            at_most: self.window.at_most,
+            ..Window::default()
+        };
+        let window = if matches!(part, Part::Own | Part::None) {
+            self.window
+        } else {
+            snapshot
+        };
+        let mut gates: Vec<Gate> = self.window_gate(window, places).into_iter().collect();
+        let cohort = self.request.cohort.as_ref();
+        match part {
+            Part::Own => gates.extend(cohort.and_then(|cohort| compartment::gate(cohort, self.registry, places))),
+            Part::None => {}
+            _ => {
+                let mut associated = associated::Gates {
+                    request: self.request,
+                    found: self.found,
+                    places,
+                };
+                match part {
+                    Part::Provenance { rank } => gates.extend(associated.provenance(self.rule, *rank, self.window)),
+                    Part::Linked => {
+                        gates.push(associated.linked(type_index));
+                        gates.extend(associated.guard());
+                    }
+                    _ => gates.extend(associated.guard()),
+                }
+            }
+        }
+        gates
+    }
+
+    fn window_gate(&self, window: Window, places: &mut Places<'_>) -> Option<Gate> {
+        if window.is_open() {
+            return None;
+        }
+        let node = places.trie.insert(0, &["meta", "lastUpdated"]);
+        let slot = places.trie.capture(node);
+        Some(Gate {
+            label: window::label(self.request, window),
+            test: Test::Window { slot, window },
+            roots: 0,
+        })
+    }
+
+    fn filter_gates(
+        &self,
+        type_name: &str,
+        places: &mut Places<'_>,
+        gates: &mut Vec<Gate>,
+        problems: &mut Vec<Problem>,
+    ) -> Vec<Filter> {
+        let mut compiled = Vec::new();
+        for Parsed { query, text } in self
+            .filters
+            .iter()
+            .filter(|parsed| parsed.query.type_name == *type_name)
+        {
+            let compiler = Compiler {
+                registry: self.registry,
+                request: self.request,
+                now: self.now,
+                type_name,
+                text,
+            };
+            let first = gates.len();
+            gates.extend(
+                query
+                    .pairs
+                    .iter()
+                    .filter_map(|pair| compiler.gate(pair, places, problems)),
+            );
+            compiled.push(Filter {
+                text: text.to_string(),
+                gates: (first..gates.len()).collect(),
+            });
+        }
+        // One filter without conditions lets every line through.
+        if compiled.iter().any(|filter: &Filter| filter.gates.is_empty()) {
+            compiled.retain(|filter| filter.gates.is_empty());
+        }
+        compiled
+    }
+}
+
+/// For each child of the trie's root a search for its name in quotes.
+pub(super) fn root_names(trie: &Trie) -> Vec<memchr::memmem::Finder<'static>> {
+    let quoted = |name: &[u8]| memchr::memmem::Finder::new(&[b"\"", name, b"\""].concat()).into_owned();
+    trie.node(0).names().map(quoted).collect()
+}
+
+/// Tells each gate which members of the root it waits for, and each member which gates wait for it.
+pub(super) fn bind_roots(gates: &mut [Gate], trie: &Trie) -> Vec<Vec<usize>> {
+    let mut by_root = vec![Vec::new(); trie.node(0).children()];
+    for (index, gate) in gates.iter_mut().enumerate() {
+        let names = match &gate.test {
+            Test::Window { .. } => vec!["meta".to_owned()],
+            test => test
+                .paths()
+                .iter()
+                .filter(|path| path.slot.is_some())
+                .map(|path| path.root())
+                .collect(),
+        };
+        for child in names.iter().filter_map(|name| trie.root_child(name)) {
+            if gate.roots & (1 << (child & 127)) == 0 {
+                gate.roots |= 1 << (child & 127);
+                by_root[child].push(index);
+            }
+        }
+    }
+    by_root
+}
