@@ -2,8 +2,8 @@
 //!
 //! Groups may stand anywhere in the input, but most often they stand in a file of their own. So the inputs that begin
 //! with a Group are read first; the main pass, which reads everything, takes down Groups and Patients as they go by. If it
-//! saw something that changes the cohort it is run again. So it is with deletions. Only where lines leave at once (standard output) everything is
-//! read for the cohort beforehand.
+//! saw something that changes the cohort it is run again. So it is with deletions. Only where lines leave at once (standard
+//! output) everything is read for the cohort beforehand.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use fhirehose_core::quote::quoted;
 use fhirehose_core::report::FileEntry;
 use fhirehose_core::sink::{FileKind, FileName, Sink};
 
-use super::merge::{Head, Target};
+use super::group::{Head, Target};
 
 /// Writes blocks into files `Patient.NNN.ndjson`.
 pub(super) struct Blocks<'s, S: Sink> {
@@ -182,7 +182,7 @@ impl<S: Sink> Target for Blocks<'_, S> {
 mod tests {
     use fhirehose_core::sink::MemorySink;
 
-    use super::super::merge::Part;
+    use super::super::group::Part;
     use super::*;
 
     /// Writes blocks of so many lines of ten bytes each; the ids are a, b, c and so on. A header has 105 bytes.

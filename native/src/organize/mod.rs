@@ -9,6 +9,7 @@
 
 mod blocks;
 mod gather;
+mod group;
 mod merge;
 mod portion;
 mod run;

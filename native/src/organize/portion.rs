@@ -11,7 +11,7 @@ use fhirehose_core::membership::{Membership, Patients};
 use fhirehose_core::project;
 
 use super::gather::Gather;
-use super::merge::{Head, Part};
+use super::group::{Head, Part};
 
 /// Longest id; FHIR allows 64 bytes, and a set of ids as many as this.
 const LONGEST: usize = u8::MAX as usize;

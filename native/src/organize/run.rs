@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use fhirehose_core::error::Error;
 
-use super::merge::{Head, Part, Target};
+use super::group::{Head, Part, Target};
 use super::portion::Sorted;
 use crate::folder::{FolderSink, to_core};
 use crate::output_error::OutputError;
