@@ -123,6 +123,9 @@ fn patients(args: &CohortArgs, base: Option<&str>, reads_stdin: bool, faults: &m
         faults.usage(format_args!("{} more that are no patient ids", bad - MOST_TOLD));
     }
     ids.shrink();
+    if ids.has_overflowed() {
+        faults.usage("more patients than a list can hold");
+    }
     if ids.is_empty() && faults.is_empty() {
         faults.usage("the list of patients is empty; an empty list never means everybody");
     }

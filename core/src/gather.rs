@@ -48,9 +48,10 @@ impl Gathered {
         self.withheld += other.withheld;
     }
 
-    /// Bytes of memory that the sets hold.
-    pub fn memory(&self) -> usize {
-        self.links.memory() + self.kept.memory() + self.follows.edges.capacity()
+    /// Whether something was not gathered for want of room: what hangs on it cannot be exported.
+    pub fn is_incomplete(&self) -> bool {
+        let sets = [&self.links, &self.kept, &self.returned];
+        sets.iter().any(|links| links.have_overflowed())
     }
 
     /// Looks at a line that has passed its gates. `false`: the line is not for the output.

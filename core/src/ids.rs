@@ -10,7 +10,12 @@ pub struct IdSet {
     /// Places in the arena plus one; 0 is a free slot. A power of two long, or empty.
     table: Vec<u32>,
     len: usize,
+    /// An id was not taken for want of room.
+    overflowed: bool,
 }
+
+/// Bytes that a set holds at most: places in it have 32 bits. Less in the tests of this file, which fill one.
+const MOST: usize = if cfg!(test) { 8 << 20 } else { u32::MAX as usize };
 
 /// Longest id that the set takes.
 const LONGEST: usize = u8::MAX as usize;
@@ -25,8 +30,11 @@ impl std::fmt::Debug for IdSet {
 impl IdSet {
     /// Adds an id. `false`: it was there, or is too long to be one, or the set holds four gigabytes already.
     pub fn insert(&mut self, id: &[u8]) -> bool {
-        let fits = self.arena.len() + id.len() + 1 < u32::MAX as usize;
-        if id.len() > LONGEST || !fits {
+        if id.len() > LONGEST {
+            return false;
+        }
+        if self.arena.len() + id.len() + 1 >= MOST {
+            self.overflowed |= !self.contains(id);
             return false;
         }
         if (self.len + 1) * 4 > self.table.len() * 3 {
@@ -41,6 +49,11 @@ impl IdSet {
         self.arena.extend_from_slice(id);
         self.len += 1;
         true
+    }
+
+    /// Whether ids were not taken for want of room: whoever relies on the set must not go on.
+    pub fn has_overflowed(&self) -> bool {
+        self.overflowed
     }
 
     /// Whether the id is in the set.
@@ -73,6 +86,11 @@ impl IdSet {
     /// One more than the largest slot that there can be.
     pub fn slots(&self) -> usize {
         self.table.len()
+    }
+
+    /// What another set could not take is missing here, too.
+    pub(crate) fn note_overflow(&mut self, other: &IdSet) {
+        self.overflowed |= other.overflowed;
     }
 
     /// Gives back the memory that was kept for more ids.
@@ -172,6 +190,22 @@ mod tests {
         assert!(set.insert(b"") && set.contains(b""));
         assert_eq!(set.iter().nth(7), Some(&b"id-7"[..]));
         assert_eq!(set.iter().count(), 20_001);
+    }
+
+    #[test]
+    fn a_set_that_is_full_says_so() {
+        let id = |number: usize| format!("{number:0255}");
+        let mut set = IdSet::default();
+        let taken = (0..).take_while(|&number| set.insert(id(number).as_bytes())).count();
+        assert_eq!((taken, set.len()), ((MOST - 1) / 256, taken));
+        assert!(set.has_overflowed() && set.contains(id(0).as_bytes()));
+        let mut other = IdSet::default();
+        assert!(!other.has_overflowed());
+        other.note_overflow(&set);
+        assert!(other.has_overflowed());
+        let mut known = IdSet::default();
+        known.insert(b"a");
+        assert!(!known.insert(b"a") && !known.has_overflowed());
     }
 
     #[test]

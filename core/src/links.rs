@@ -45,8 +45,14 @@ impl Links {
                 std::mem::swap(own, theirs);
             }
             own.extend(theirs.iter());
+            own.note_overflow(theirs);
             *theirs = IdSet::default();
         }
+    }
+
+    /// Whether resources were not taken for want of room: whoever relies on the sets must not go on.
+    pub fn have_overflowed(&self) -> bool {
+        self.sets.iter().any(IdSet::has_overflowed)
     }
 
     /// How many resources, of all types.

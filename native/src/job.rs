@@ -115,6 +115,8 @@ pub enum JobError {
     ClosedPipe,
     /// Whose records are asked for could not be found out.
     Cohort(CohortError),
+    /// A set of ids that a later pass needs is full.
+    TooManyIds,
     /// An input was written to between two passes over it.
     Changed(String),
     /// Deletions were read after resources that they may be about, and what has left cannot be taken back.
@@ -140,6 +142,9 @@ impl std::fmt::Display for JobError {
             JobError::Output(error) => write!(f, "{error}"),
             JobError::ClosedPipe => f.write_str("standard output was closed"),
             JobError::Cohort(error) => write!(f, "{error}"),
+            JobError::TooManyIds => f.write_str(
+                "more resources of one type than a set of ids can hold (four gigabytes of them): ask for fewer at once",
+            ),
             JobError::Changed(name) => write!(
                 f,
                 "{name} was changed while it was read; the export needs several passes"

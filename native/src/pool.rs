@@ -101,6 +101,9 @@ where
     }
     let Ordered { router, sink, .. } = pool.ordered.into_inner().unwrap_or_else(PoisonError::into_inner);
     let gathered = pool.gathered.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if gathered.is_incomplete() {
+        return Err(JobError::TooManyIds);
+    }
     Ok(Passed { router, sink, gathered })
 }
 
