@@ -81,7 +81,9 @@ pub fn run(job: &Job, progress: &Progress, cancel: &Cancel) -> Result<Exported, 
         if is_final {
             return Err(JobError::LateDeletions);
         }
+        // Over inputs that do not stand still there would be no end.
         is_read_again = true;
+        same_inputs(job, &stamps, is_read_again)?;
     }
 }
 
