@@ -1,5 +1,6 @@
 //! What the benches share: sample data, the named shapes, and the floors that stand beside every number.
 
+pub mod cohort;
 pub mod data;
 pub mod floor;
 pub mod shape;

@@ -221,7 +221,7 @@ fn patients() -> Make {
     }
 }
 
-fn resources(text: &[u8]) -> impl Iterator<Item = Value> {
+pub(crate) fn resources(text: &[u8]) -> impl Iterator<Item = Value> {
     let lines = text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
     lines.map(|line| serde_json::from_slice(line).unwrap_or_else(|error| panic!("sample line: {error}")))
 }

@@ -169,6 +169,68 @@ fn a_bundle_of_deletions_and_other_things_is_bad() {
     assert!(kept(&folder).contains(&"Observation/o".to_owned()));
 }
 
+/// A document over several lines, its time where it is asked for.
+fn document(bundle_type: &str, time_first: bool, time: &str, entries: &str) -> String {
+    let stamp = format!("\"timestamp\": \"{time}\"");
+    let (before, behind) = if time_first {
+        (format!("  {stamp},\n"), String::new())
+    } else {
+        (String::new(), format!(",\n  {stamp}"))
+    };
+    format!(
+        "{{\n  \"resourceType\": \"Bundle\",\n  \"type\": \"{bundle_type}\",\n{before}  \"entry\": [\n{entries}\n  ]{behind}\n}}\n"
+    )
+}
+
+#[test]
+fn documents_tell_of_deletions_beside_their_resources() {
+    let entries = concat!(
+        r#"{"request": {"method": "DELETE", "url": "Observation/o"}}, "#,
+        r#"{"resource": {"resourceType": "Basic", "id": "n"}, "request": {"method": "PUT", "url": "Basic/n"}}, "#,
+        r#"{"request": {"method": "DELETE", "url": "Patient/a"}, "response": {"lastModified": "2023-01-01T00:00:00Z"}},"#,
+        r#"{"request": {"method": "DELETE", "url": "Patient/b"}, "response": {"status": "204"}}"#
+    );
+    for bundle_type in ["transaction", "batch", "history"] {
+        for (place, time_first) in [
+            ("data/deleted/b.json", true),
+            ("data/zz.json", false),
+            ("data/0.json", true),
+        ] {
+            let folder = folder(
+                place,
+                &document(bundle_type, time_first, "2024-06-01T00:00:00Z", entries),
+            );
+            let ran = folder.run(&["export", "data", "-o", "out"]).ends(0);
+            // The Patient `a` has been changed after its deletion, `b` before it.
+            let expected = ["Basic/n", "Observation/p", "Patient/a", "Practitioner/d"];
+            assert_eq!(kept(&folder), expected, "{bundle_type} {place}");
+            assert_eq!(
+                deleted(&folder),
+                ["Observation/o", "Patient/b"],
+                "{bundle_type} {place}"
+            );
+            let told = "2 listed in deleted/, 2 left out because they were deleted, 1 changed after their deletion";
+            assert!(ran.err.contains(told), "{}", ran.err);
+        }
+    }
+}
+
+#[test]
+fn deletions_of_documents_that_cannot_be_applied_are_told() {
+    let entries = concat!(
+        r#"{"request": {"method": "DELETE", "url": "Observation?code=x"}}, "#,
+        r#"{"request": {"method": "DELETE", "url": "Patient/a"}, "resource": {"resourceType": "Basic", "id": "n"}}, "#,
+        r#"{"request": {"method": "DELETE", "url": "Patient/b"}}"#
+    );
+    let folder = folder("data/x.json", &document("batch", true, "2024-06-01T00:00:00Z", entries));
+    let ran = folder.run(&["export", "data", "-o", "out"]).ends(1);
+    assert!(ran.err.contains("deletions are expected"), "{}", ran.err);
+    let outcomes = folder.read("out/error/OperationOutcome.000.ndjson");
+    assert_eq!(outcomes.lines().count(), 2, "{outcomes}");
+    assert_eq!(deleted(&folder), ["Patient/b"]);
+    assert!(kept(&folder).contains(&"Basic/n".to_owned()) && kept(&folder).contains(&"Patient/a".to_owned()));
+}
+
 #[test]
 fn what_has_left_cannot_be_taken_back() {
     let lines = bundle("", &["Observation/o"]);

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use memchr::memmem;
 
 use crate::ids::IdSet;
-use crate::scan::json::{Json, Kind, Members};
+use crate::scan::json::{Json, end_of_string};
 use crate::scan::text::Text;
 use crate::search::kind::reference;
 
@@ -80,44 +80,40 @@ static ESCAPE: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Find
 pub fn references<'a>(line: &'a [u8], each: &mut dyn FnMut(Text<'a>)) {
     // With an escape in it a name may be spelled otherwise; so rare that it may be slow.
     if ESCAPE.find(line).is_some() {
-        return references_by_members(line, each);
+        return references_by_names(line, each);
     }
-    let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r');
     for at in NAMES.find_iter(line) {
+        // In a longer text the first quote is escaped.
+        if at > 0 && line[at - 1] == b'\\' {
+            continue;
+        }
         // A text that reads `reference` is followed by a comma or a bracket, a name by a colon.
         let behind = line[at + NAME.len()..].trim_ascii_start();
         let Some(value) = behind.strip_prefix(b":") else {
             continue;
         };
-        let start = value.iter().take_while(|byte| blank(byte)).count();
-        if let Some(text) = Json::new(&value[start..]).text() {
+        if let Some(text) = Json::new(value.trim_ascii_start()).text() {
             each(text);
         }
     }
 }
 
-/// The same without trust in how names are spelled. Depth comes from the input, so the stack is a list.
-fn references_by_members<'a>(line: &'a [u8], each: &mut dyn FnMut(Text<'a>)) {
-    let mut open: Vec<Members<'a>> = vec![Json::new(line.trim_ascii_start()).members()];
-    while let Some(mut members) = open.pop() {
-        let Some((name, value)) = members.next_whole() else {
+/// The same without trust in how names are spelled: every string is looked at, and is a name if a colon follows. Depth
+/// does not matter, and each byte is read once.
+fn references_by_names<'a>(line: &'a [u8], each: &mut dyn FnMut(Text<'a>)) {
+    let mut at = 0;
+    while let Some(quote) = memchr::memchr(b'"', &line[at..]) {
+        let start = at + quote + 1;
+        (at, _) = end_of_string(line, start);
+        let Some(value) = line[at..].trim_ascii_start().strip_prefix(b":") else {
             continue;
         };
-        open.push(members);
-        for item in Json::new(value).each() {
-            match item.kind() {
-                Kind::String if name.is("reference") => each_text(item, each),
-                Kind::Object => open.push(item.members()),
-                Kind::Array => open.extend(item.each().map(Json::members)),
-                _ => {}
-            }
+        let name = Text::new(line.get(start..at - 1).unwrap_or_default());
+        if name.is("reference")
+            && let Some(text) = Json::new(value.trim_ascii_start()).text()
+        {
+            each(text);
         }
-    }
-}
-
-fn each_text<'a>(item: Json<'a>, each: &mut dyn FnMut(Text<'a>)) {
-    if let Some(text) = item.text() {
-        each(text);
     }
 }
 
@@ -150,7 +146,9 @@ mod tests {
         let slowly = line.replace(r#""code""#, r#""cod\u0065""#);
         assert_eq!(found(&slowly), found(line));
         assert_eq!(found(r#"{"a":{"refer\u0065nce":"X/1"}}"#), ["X/1"]);
-        assert_eq!(found(r#"{"a":[[{"reference":"X/1","b":"\u0065"}]]}"#), ["X/1"]);
+        let deep = r#"{"a":[[[{"reference":"X/1","b":"e"},{"reference":["X/2"]}]]],"c\"reference":"X/3"}"#;
+        assert_eq!(found(deep), ["X/1"]);
+        assert_eq!(found(&deep.replace(r#""e""#, r#""\u0065""#)), ["X/1"]);
     }
 
     #[test]

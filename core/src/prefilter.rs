@@ -21,7 +21,8 @@ pub(crate) fn may_mention(line: &[u8], ids: &IdSet) -> bool {
     let mentions = FINDER.find_iter(line).any(|at| {
         let id = &line[at + NAME.len()..];
         let end = id.iter().take(256).position(|byte| matches!(byte, b'"' | b'/' | b'\\'));
-        end.is_some_and(|end| ids.contains(&id[..end]))
+        // An id that goes on with an escaped quote or backslash is none of FHIR's, but a Group may bring one.
+        end.is_some_and(|end| id[end] == b'\\' || ids.contains(&id[..end]))
     });
     mentions || has_escape(line)
 }
@@ -62,6 +63,7 @@ mod tests {
             (r#"{"subject":{"reference":"Patient/\u0061-1"}}"#, true),
             (r#"{"subject":{"reference":"Patient/b"},"text":"a \\u \" \n"}"#, false),
             (r#"{"text":"ends in \\"}"#, false),
+            (r#"{"subject":{"reference":"Patient/b\"c"}}"#, true),
             (r#"{"subject":{"reference":"Patient/a-12"}}"#, false),
             (r#"{"subject":{"reference":"Patient/a-"}}"#, false),
             (r#"{"subject":{"reference":"Patient/b"}}"#, false),

@@ -1,5 +1,6 @@
 //! JSON documents (Bundles, arrays of resources, single resources) become NDJSON lines, while they stream by.
 
+mod deletion;
 mod error;
 mod key;
 mod layout;
@@ -7,13 +8,17 @@ mod line;
 #[cfg(test)]
 mod tests;
 
+use deletion::{Entry, Part, Told, Waiting};
 pub use error::{UnpackError, UnpackErrorKind};
 use key::Key;
 pub use layout::Layout;
-use line::Line;
+use line::{Line, Lines};
 
 /// How deep brackets may nest; one byte is kept for each.
 const MAX_DEPTH: usize = 10_000;
+
+/// The longest value that is looked into, where the limit of a line is less.
+const LEAST_PART: usize = 64 << 10;
 
 const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 
@@ -53,7 +58,7 @@ enum Kind {
     Undecided,
     /// It says so.
     Bundle,
-    /// It has `entry.resource`, which only Bundles have; its type has not come yet.
+    /// It has `entry.resource` or deletes something, as only Bundles do; its type has not come yet.
     Presumed,
 }
 
@@ -62,6 +67,7 @@ enum Member {
     Type,
     Entry,
     Resource,
+    Part(Part),
     Other,
 }
 
@@ -78,16 +84,32 @@ enum Lexeme {
 struct Opaque {
     /// How many brackets are open around it.
     base: usize,
-    /// Whether it becomes a line.
-    emit: bool,
+    fate: Fate,
+}
+
+/// What becomes of a value that is passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Drop,
+    /// It becomes a line.
+    Line,
+    /// It is looked into.
+    Part(Part),
 }
 
 /// Turns JSON documents into NDJSON lines.
 ///
 /// Each top-level value is a document; several may follow one another. `entry[].resource` of a Bundle, the elements of
 /// an array, or a single resource become one line each, in their order. Whitespace between tokens goes, every other
-/// byte stays: spellings of numbers, escapes, order and doubles of members. Everything else in a Bundle is dropped. A
-/// Bundle within a Bundle or an array is a resource of that type.
+/// byte stays: spellings of numbers, escapes, order and doubles of members. A Bundle within a Bundle or an array is a
+/// resource of that type.
+///
+/// An entry with `request.method` DELETE becomes a line that says so, whatever the type of the Bundle: a transaction of
+/// this one deletion, for [`fhirehose_core::deletion`]. It has its time in `response.lastModified`: the entry's own, or
+/// else the Bundle's `timestamp` or `meta.lastUpdated`. Where these may still come the line waits for the end of the
+/// Bundle; if too many wait that is an error. An entry that holds a resource and deletes becomes that resource and a
+/// line that is bad, and so does one without resource whose `request` cannot be read. Everything else in a Bundle is
+/// dropped.
 ///
 /// What is malformed within a resource is passed on as far as its brackets allow, for the reader of the lines to
 /// report, and so is an element or resource that is no object. A resource longer than the limit becomes a line of
@@ -119,7 +141,9 @@ pub struct Unpacker {
     opaque: Option<Opaque>,
     /// The first thing in `entry` that cannot be unpacked, of an object whose type is not known.
     misfit: Option<u64>,
-    line: Line,
+    line: Lines,
+    entry: Entry,
+    waiting: Waiting,
     failed: Option<UnpackError>,
 }
 
@@ -138,7 +162,12 @@ impl Unpacker {
             key: Key::default(),
             opaque: None,
             misfit: None,
-            line: Line::new(max_resource),
+            line: Lines {
+                whole: Line::new(max_resource),
+                part: Line::new(max_resource.max(LEAST_PART)),
+            },
+            entry: Entry::default(),
+            waiting: Waiting::default(),
             failed: None,
         }
     }
@@ -312,7 +341,8 @@ impl Unpacker {
                 self.level = Level::Object;
                 self.kind = Kind::Undecided;
                 self.misfit = None;
-                self.line.start();
+                self.waiting.start();
+                self.line.whole.start();
             }
             b'[' => self.level = Level::List,
             _ => return Err(self.unexpected("a json object or array")),
@@ -324,25 +354,29 @@ impl Unpacker {
 
     fn begin_value(&mut self, byte: u8, out: &mut Vec<u8>) -> Result<usize, UnpackError> {
         match (self.level, self.member) {
-            (Level::List, _) => self.begin_opaque(byte, true, out),
+            (Level::List, _) => self.begin_opaque(byte, Fate::Line, out),
             (Level::Object, Member::Entry) if byte == b'[' => self.enter(Level::Entries, byte),
-            (Level::Entries, _) if byte == b'{' => self.enter(Level::Entry, byte),
+            (Level::Entries, _) if byte == b'{' => {
+                self.entry.start();
+                self.enter(Level::Entry, byte)
+            }
             (Level::Entry, Member::Resource) if byte == b'{' => {
-                if self.kind == Kind::Undecided {
-                    self.decide_bundle(Kind::Presumed)?;
-                }
-                self.begin_opaque(byte, true, out)
+                self.presume_bundle()?;
+                self.entry.has_resource = true;
+                self.begin_opaque(byte, Fate::Line, out)
             }
             (Level::Object, Member::Entry) | (Level::Entries, _) | (Level::Entry, Member::Resource) => {
-                let known = self.kind != Kind::Undecided;
-                if !known {
-                    self.misfit.get_or_insert(self.position);
-                }
-                self.begin_opaque(byte, known, out)
+                self.entry.has_resource = true;
+                let fate = if self.is_misfit() { Fate::Drop } else { Fate::Line };
+                self.begin_opaque(byte, fate, out)
+            }
+            (Level::Object | Level::Entry, Member::Part(part)) => {
+                self.line.part.start();
+                self.begin_opaque(byte, Fate::Part(part), out)
             }
             _ => {
                 self.key.start();
-                self.begin_opaque(byte, false, out)
+                self.begin_opaque(byte, Fate::Drop, out)
             }
         }
     }
@@ -354,13 +388,22 @@ impl Unpacker {
         Ok(1)
     }
 
-    fn begin_opaque(&mut self, byte: u8, emit: bool, out: &mut Vec<u8>) -> Result<usize, UnpackError> {
+    /// Takes down that something in `entry` cannot be unpacked, if the object may yet be no Bundle.
+    fn is_misfit(&mut self) -> bool {
+        let is_misfit = self.kind == Kind::Undecided;
+        if is_misfit {
+            self.misfit.get_or_insert(self.position);
+        }
+        is_misfit
+    }
+
+    fn begin_opaque(&mut self, byte: u8, fate: Fate, out: &mut Vec<u8>) -> Result<usize, UnpackError> {
         self.opaque = Some(Opaque {
             base: self.closers.len(),
-            emit,
+            fate,
         });
-        if emit {
-            self.line.start();
+        if fate == Fate::Line {
+            self.line.whole.start();
         }
         self.within_opaque(byte, out)
     }
@@ -376,14 +419,25 @@ impl Unpacker {
     }
 
     fn decide_single(&mut self) {
-        self.opaque = Some(Opaque { base: 0, emit: true });
+        self.opaque = Some(Opaque {
+            base: 0,
+            fate: Fate::Line,
+        });
+    }
+
+    /// Only Bundles have what has come.
+    fn presume_bundle(&mut self) -> Result<(), UnpackError> {
+        match self.kind {
+            Kind::Undecided => self.decide_bundle(Kind::Presumed),
+            Kind::Bundle | Kind::Presumed => Ok(()),
+        }
     }
 
     fn decide_bundle(&mut self, kind: Kind) -> Result<(), UnpackError> {
         if let Some(offset) = self.misfit {
             return Err(UnpackError::new(UnpackErrorKind::EntryShape, offset));
         }
-        self.line.stop();
+        self.line.whole.stop();
         self.kind = kind;
         Ok(())
     }
@@ -425,7 +479,11 @@ impl Unpacker {
             self.member = match self.level {
                 Level::Object if self.key.is("resourceType") => Member::Type,
                 Level::Object if self.key.is("entry") => Member::Entry,
+                Level::Object if self.key.is("meta") => Member::Part(Part::Meta),
+                Level::Object if self.key.is("timestamp") => Member::Part(Part::Timestamp),
                 Level::Entry if self.key.is("resource") => Member::Resource,
+                Level::Entry if self.key.is("request") => Member::Part(Part::Request),
+                Level::Entry if self.key.is("response") => Member::Part(Part::Response),
                 _ => Member::Other,
             };
             self.expect = Expect::Colon;
@@ -469,11 +527,43 @@ impl Unpacker {
         };
         self.opaque = None;
         self.expect = Expect::More;
-        if opaque.emit {
-            self.line.emit(out);
+        match opaque.fate {
+            Fate::Drop => {}
+            Fate::Line => self.line.whole.emit(out),
+            Fate::Part(part) => self.look_into(part),
         }
         if opaque.base == 0 {
             self.level = Level::Top;
+        }
+    }
+
+    fn look_into(&mut self, part: Part) {
+        let value = self.line.part.bytes();
+        match part {
+            Part::Request => self.entry.request(value),
+            Part::Response => self.entry.response(value),
+            Part::Meta => self.waiting.meta(value),
+            Part::Timestamp => self.waiting.timestamp(value),
+        }
+        self.line.part.stop();
+    }
+
+    fn end_of_entry(&mut self, out: &mut Vec<u8>) -> Result<(), UnpackError> {
+        match self.entry.told() {
+            Told::Nothing => Ok(()),
+            Told::Unreadable if self.is_misfit() => Ok(()),
+            Told::Unusable | Told::Unreadable => {
+                self.presume_bundle()?;
+                deletion::write_unusable(out);
+                Ok(())
+            }
+            Told::Deletion { url, time } => {
+                self.presume_bundle()?;
+                if self.waiting.add(&url, time.as_deref(), out) {
+                    return Ok(());
+                }
+                Err(UnpackError::new(UnpackErrorKind::Deletions, self.position))
+            }
         }
     }
 
@@ -481,13 +571,17 @@ impl Unpacker {
         self.close(byte)?;
         self.expect = Expect::More;
         self.level = match self.level {
-            Level::Entry => Level::Entries,
+            Level::Entry => {
+                self.end_of_entry(out)?;
+                Level::Entries
+            }
             Level::Entries => Level::Object,
             Level::Object | Level::List | Level::Top => {
                 // An object without a type is the reader's to report.
-                if self.line.is_on() {
-                    self.line.emit(out);
+                if self.line.whole.is_on() {
+                    self.line.whole.emit(out);
                 }
+                self.waiting.end(out);
                 Level::Top
             }
         };

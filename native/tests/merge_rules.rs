@@ -105,6 +105,60 @@ fn a_version_newer_than_its_deletion_stays() {
     assert_eq!(codes(&outcome), [("newer-than-deletion", 1)]);
 }
 
+/// Documents say the same as lines, whether a folder or a manifest says what they are, and wherever their time stands.
+#[test]
+fn documents_delete_as_lines_do() {
+    let entries = format!(
+        r#"{{"request": {{"method": "DELETE", "url": "Patient/a"}}}},
+           {{"request": {{"method": "DELETE", "url": "Patient/b"}}}},
+           {{"resource": {}, "request": {{"method": "PUT", "url": "Patient/d"}}}}"#,
+        patient("d", "05", "new")
+    );
+    let stamp = r#""timestamp": "2024-01-01T00:00:04Z""#;
+    let document = |entries: &str| {
+        format!("{{\"resourceType\": \"Bundle\",\n\"type\": \"history\", \"entry\": [{entries}],\n{stamp}}}")
+    };
+    let manifest = r#"{"output":[{"type":"Bundle","url":"b.json"}]}"#;
+    for has_manifest in [false, true] {
+        let exports = Exports::new();
+        let held = [
+            patient("a", "03", "x"),
+            patient("b", "05", "x"),
+            patient("c", "05", "x"),
+        ];
+        exports.lines("old", &held.each_ref().map(String::as_str));
+        exports.write("new/b.json", document(&entries));
+        if has_manifest {
+            exports.write("new/manifest.json", manifest);
+        }
+        let outcome = run_merge(&exports.task(&["old", "new"], "out")).expect("merges");
+        let mut found = exports.texts("out");
+        found.sort();
+        assert_eq!(
+            found,
+            [
+                patient("b", "05", "x"),
+                patient("c", "05", "x"),
+                patient("d", "05", "new")
+            ]
+        );
+        assert_eq!((outcome.arguments[1].resources, outcome.arguments[1].deletions), (1, 2));
+        assert_eq!(codes(&outcome), [("newer-than-deletion", 1)]);
+    }
+    // In `deleted/` nothing else may stand.
+    let exports = Exports::new();
+    exports.lines("old", &[&patient("a", "03", "x"), &patient("b", "03", "x")]);
+    exports.write("new/deleted/b.json", document(&entries));
+    let outcome = run_merge(&exports.task(&["old", "new"], "out")).expect("merges");
+    assert_eq!((exports.texts("out").len(), outcome.report.bad_lines()), (0, 1));
+    exports.write(
+        "new/deleted/b.json",
+        document(r#"{"request":{"method":"DELETE","url":"Patient/a"}}"#),
+    );
+    let outcome = run_merge(&exports.task(&["old", "new"], "again")).expect("merges");
+    assert_eq!((exports.texts("again").len(), outcome.report.bad_lines()), (1, 0));
+}
+
 #[test]
 fn contradictions_within_one_export_are_told() {
     let parts: [&[&str]; 2] = [

@@ -35,6 +35,7 @@ pub struct Plan {
     inner: Arc<Inner>,
     /// Types whose `_elements` are left to the sink, by their numbers in the registry.
     late_elements: Arc<[bool]>,
+    has_plain_bundles: bool,
 }
 
 #[derive(Debug)]
@@ -204,6 +205,7 @@ impl Plan {
         Ok(Plan {
             inner: Arc::new(inner),
             late_elements: Arc::default(),
+            has_plain_bundles: false,
         })
     }
 
@@ -212,6 +214,15 @@ impl Plan {
     pub fn with_late_elements(self, types: Arc<[bool]>) -> Plan {
         Plan {
             late_elements: types,
+            ..self
+        }
+    }
+
+    /// Takes a Bundle of deletions for a resource like any other: the caller has told one from the other.
+    #[must_use]
+    pub fn with_plain_bundles(self) -> Plan {
+        Plan {
+            has_plain_bundles: true,
             ..self
         }
     }
@@ -263,10 +274,10 @@ impl Plan {
         in_cohort && in_window && self.inner.asked.get(type_index) == Some(&true)
     }
 
-    /// Number of the type Bundle.
+    /// Number of the type Bundle, whose lines may tell of deletions.
     #[inline]
     pub fn bundle(&self) -> Option<usize> {
-        self.inner.bundle
+        self.inner.bundle.filter(|_| !self.has_plain_bundles)
     }
 
     /// The data's own FHIR base, without closing slash.

@@ -2,13 +2,18 @@
 //!
 //! A few bytes at the front choose settings, the rest is text, so that seeds can be written by hand.
 
+pub mod deletion;
 pub mod export;
 pub mod expr;
 pub mod frame;
+pub mod links;
+pub mod newest;
+pub mod prefilter;
 pub mod project;
 pub mod query;
 pub mod scan;
 pub mod text;
+mod tree;
 
 use std::sync::OnceLock;
 
@@ -19,10 +24,14 @@ use serde::de::IgnoredAny;
 pub type Check = fn(&[u8]);
 
 /// Every target with its check.
-pub const TARGETS: [(&str, Check); 7] = [
+pub const TARGETS: [(&str, Check); 11] = [
+    ("deletion", deletion::check),
     ("export", export::check),
     ("expr", expr::check),
     ("frame", frame::check),
+    ("links", links::check),
+    ("newest", newest::check),
+    ("prefilter", prefilter::check),
     ("project", project::check),
     ("query", query::check),
     ("scan", scan::check),

@@ -73,8 +73,6 @@ pub enum ArgumentError {
     Inputs(InputsError),
     /// It can be read only once: standard input, a pipe.
     Pipe(String),
-    /// Deletions in a JSON document, which is read for the resources in it and has none: the file.
-    DeletionsInDocument(PathBuf),
     /// Its manifest cannot be used: the file, and why.
     Manifest(PathBuf, String),
     /// Its output is organized by a resource, so its files hold headers and repeat resources.
@@ -85,13 +83,22 @@ pub enum ArgumentError {
     BackInTime([(String, String); 2]),
 }
 
+impl Role {
+    /// In a document the resources stand in entries, and so do deletions: a Bundle that deletes is never a resource.
+    fn of_file(self, file: &Path) -> Role {
+        match Layout::detect(&file.to_string_lossy(), b"{") {
+            Some(Layout::Documents) if self == Role::Resources => Role::Either,
+            _ => self,
+        }
+    }
+}
+
 impl ArgumentError {
     /// Whether the command line is wrong, or a file.
     pub fn kind(&self) -> InputsErrorKind {
         match self {
             Self::Inputs(error) => error.kind(),
             Self::Pipe(_) | Self::Organized(_) | Self::BackInTime(_) => InputsErrorKind::Usage,
-            Self::DeletionsInDocument(_) => InputsErrorKind::Usage,
             Self::Manifest(..) | Self::MissingFile(..) => InputsErrorKind::Io,
         }
     }
@@ -102,13 +109,6 @@ impl fmt::Display for ArgumentError {
         match self {
             Self::Inputs(error) => write!(f, "{error}"),
             Self::Pipe(name) => write!(f, "{name}: the inputs are read twice, and a pipe cannot be"),
-            Self::DeletionsInDocument(path) => {
-                write!(
-                    f,
-                    "{}: deletions are read from NDJSON, one Bundle a line",
-                    path.display()
-                )
-            }
             Self::Manifest(path, text) => write!(f, "{}: {text}", path.display()),
             Self::Organized(path) => {
                 write!(
@@ -176,9 +176,6 @@ impl Argument {
             } else {
                 Role::Either
             };
-            if role == Role::Deletions && Layout::detect(&file.to_string_lossy(), b"{") == Some(Layout::Documents) {
-                errors.push(ArgumentError::DeletionsInDocument(file.clone()));
-            }
             found.push(ArgumentInput {
                 place,
                 role,
@@ -232,8 +229,8 @@ impl Argument {
                 let url = text(item, "url").ok_or_else(|| unusable("a file is listed without its `url`"))?;
                 match local(folder, &url) {
                     Some(file) => found.push(ArgumentInput {
+                        role: role.of_file(&file),
                         place: InputPlace::File(file),
-                        role,
                         count: item.get("count").and_then(number),
                     }),
                     None => errors.push(ArgumentError::MissingFile(path.to_owned(), url)),
@@ -388,15 +385,22 @@ mod tests {
     fn a_manifest_says_what_is_read() {
         let manifest = r#"{
             "transactionTime": "2024-01-01T00:00:00Z",
-            "output": [ { "type": "Patient", "url": "https://x/y/Patient.000.ndjson?sig=1", "count": 1 } ],
+            "output": [ { "type": "Patient", "url": "https://x/y/Patient.000.ndjson?sig=1", "count": 1 },
+                        { "type": "Bundle", "url": "history.json.gz" } ],
             "deleted": [ { "type": "Bundle", "url": "deleted/Bundle.000.ndjson" } ],
             "error": [ { "type": "OperationOutcome", "url": "error/OperationOutcome.000.ndjson" } ],
             "extension": { "urn:fhirehose:replaces": true }
         }"#;
-        let files = ["Patient.000.ndjson", "deleted/Bundle.000.ndjson", "Left.over.ndjson"];
+        let files = [
+            "Patient.000.ndjson",
+            "history.json.gz",
+            "deleted/Bundle.000.ndjson",
+            "Left.over.ndjson",
+        ];
         let folder = export(manifest, &files);
         let expected = [
             ("Patient.000.ndjson".to_owned(), Role::Resources, Some(1)),
+            ("history.json.gz".to_owned(), Role::Either, None),
             ("deleted/Bundle.000.ndjson".to_owned(), Role::Deletions, None),
         ];
         assert_eq!(listed(&folder), expected);
@@ -415,7 +419,12 @@ mod tests {
         ];
         assert_eq!(listed(&folder), expected);
         assert!(told(&export("", &["error/c.ndjson"]))[0].contains("no .ndjson"));
-        assert!(told(&export("", &["a.ndjson", "deleted/b.json"]))[0].contains("read from NDJSON"));
+        let folder = export("", &["a.json", "deleted/b.json"]);
+        let expected = [
+            ("a.json".to_owned(), Role::Either, None),
+            ("deleted/b.json".to_owned(), Role::Deletions, None),
+        ];
+        assert_eq!(listed(&folder), expected);
     }
 
     #[test]

@@ -96,6 +96,8 @@ impl<'t> Session<'t> {
             return Err(JobError::Mismatch { name, text });
         }
         let plan = Plan::compile(&request, &task.registry).map_err(CohortError::Plan)?;
+        // Deletions are told by the first pass; a Bundle that stands is a resource.
+        let plan = plan.with_plain_bundles();
         let queue = Arc::new(Queue::default());
         let output = &task.output;
         let sink = FolderSink::create(

@@ -17,8 +17,10 @@ pub enum UnpackErrorKind {
     TooDeep,
     /// A Bundle's `entry` is not an array of objects, or its `resource` not an object, before its type was known.
     EntryShape,
-    /// An object whose type is not Bundle came with `entry.resource` before its type.
+    /// An object whose type is not Bundle came with `entry.resource`, or a deletion, before its type.
     NotABundle,
+    /// More deletions without a time of their own than are kept until the Bundle's time is known.
+    Deletions,
 }
 
 /// A document that cannot be understood from some byte on.
@@ -52,7 +54,13 @@ impl fmt::Display for UnpackError {
             UnpackErrorKind::Truncated => f.write_str("the json document ends within a value"),
             UnpackErrorKind::TooDeep => f.write_str("the json document nests too deep"),
             UnpackErrorKind::EntryShape => f.write_str("expected bundle entries to be objects with a resource"),
-            UnpackErrorKind::NotABundle => f.write_str("found entry.resource in a document that is not a bundle"),
+            UnpackErrorKind::NotABundle => {
+                f.write_str("found entry.resource or a deletion in a document that is not a bundle")
+            }
+            UnpackErrorKind::Deletions => f.write_str(
+                "too many deletions before their time is known: give each its response.lastModified, or the bundle a \
+                 timestamp before its entries",
+            ),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The line in the making: a value's bytes without the whitespace between its tokens, up to a limit.
+//! The line in the making: a value's bytes without the whitespace between its tokens, up to a limit; and a part of it
+//! that is looked into.
 
 /// Collects one value. Beyond its limit it keeps one byte more and drops the rest, so that a value too long comes out
 /// as one line that is both over the limit and not JSON.
@@ -33,6 +34,11 @@ impl Line {
     pub(super) fn stop(&mut self) {
         self.on = false;
         self.bytes.clear();
+    }
+
+    /// What has been kept since the start.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     pub(super) fn is_on(&self) -> bool {
@@ -102,5 +108,44 @@ impl Line {
                 }
             }
         }
+    }
+}
+
+/// The line, and the value that is looked into; each takes what comes while it is on.
+#[derive(Clone, Debug)]
+pub(super) struct Lines {
+    pub(super) whole: Line,
+    pub(super) part: Line,
+}
+
+impl Lines {
+    pub(super) fn blank(&mut self) {
+        self.whole.blank();
+        self.part.blank();
+    }
+
+    pub(super) fn mark(&mut self, byte: u8) {
+        self.whole.mark(byte);
+        self.part.mark(byte);
+    }
+
+    pub(super) fn token(&mut self, bytes: &[u8]) {
+        self.whole.token(bytes);
+        self.part.token(bytes);
+    }
+
+    pub(super) fn join(&mut self) {
+        self.whole.join();
+        self.part.join();
+    }
+
+    pub(super) fn run(&mut self, bytes: &[u8], ends_in_token: bool) {
+        self.whole.run(bytes, ends_in_token);
+        self.part.run(bytes, ends_in_token);
+    }
+
+    pub(super) fn text(&mut self, bytes: &[u8]) {
+        self.whole.text(bytes);
+        self.part.text(bytes);
     }
 }

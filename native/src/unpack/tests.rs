@@ -1,5 +1,7 @@
 //! Documents in, lines out, however the bytes are cut.
 
+mod deletions;
+
 use super::{Layout, UnpackError, UnpackErrorKind, Unpacker};
 
 fn unpack_by(document: &[u8], size: usize, limit: usize) -> (String, Result<(), UnpackError>) {
@@ -264,13 +266,25 @@ fn layout_is_told_by_name_and_first_byte() {
     }
 }
 
-/// Unpacks with serde_json, the slow way.
+/// Unpacks with serde_json, the slow way: resources, and then what is deleted.
 fn oracle(document: &serde_json::Value) -> String {
     let entries = document["entry"].as_array().cloned().unwrap_or_default();
-    entries
+    let resources = entries.iter().filter_map(|entry| entry.get("resource"));
+    let deletions = entries
         .iter()
-        .filter_map(|entry| entry.get("resource"))
-        .map(|resource| format!("{resource}\n"))
+        .filter(|entry| entry["request"]["method"] == "DELETE")
+        .map(|entry| {
+            let url = &entry["request"]["url"];
+            serde_json::json!({
+                "resourceType": "Bundle",
+                "type": "transaction",
+                "entry": [{"request": {"method": "DELETE", "url": url}}],
+            })
+        });
+    resources
+        .cloned()
+        .chain(deletions)
+        .map(|line| format!("{line}\n"))
         .collect()
 }
 
@@ -309,7 +323,12 @@ fn pretty_printed_bundles_agree_with_serde_json() {
     }
     for _ in 0..300 {
         let entries: Vec<_> = (0..next(5))
-            .map(|_| serde_json::json!({"fullUrl": value(2, &mut next), "resource": {"x": value(4, &mut next)}}))
+            .map(|_| match next(3) {
+                0 => serde_json::json!({"response": value(3, &mut next), "request": {
+                    "a": value(2, &mut next), "method": "DELETE", "url": value(0, &mut next).to_string(),
+                }}),
+                _ => serde_json::json!({"fullUrl": value(2, &mut next), "resource": {"x": value(4, &mut next)}}),
+            })
             .collect();
         let document = serde_json::json!({"link": value(3, &mut next), "resourceType": "Bundle", "entry": entries});
         let pretty = serde_json::to_string_pretty(&document).expect("values print");
@@ -321,7 +340,9 @@ fn pretty_printed_bundles_agree_with_serde_json() {
 fn damaged_documents_never_depend_on_the_pieces() {
     let whole = concat!(
         "{\"id\": \"x\", \"entry\" : [ {\"resource\": {\"id\": \"1\", \"n\": [1, 2.5e3 , tru e]}},\n {\"resource\":",
-        "{\"s\":\"q\\\"\\\\ \\u00e9 a string longer than the short ones are\"}}], \"resourceType\": \"Bundle\"}\n[1 , {}]"
+        "{\"s\":\"q\\\"\\\\ \\u00e9 a string longer than the short ones are\"}},\n {\"request\": {\"method\": \"DELETE\",",
+        "\"url\": \"A/b\"}, \"response\" : {\"lastModified\": \"2024-01-01T00:00:00Z\"}}], \"meta\": {\"lastUpdated\": \"2024\"},",
+        " \"resourceType\": \"Bundle\"}\n[1 , {}]"
     );
     let insertions = *b"\"\\{}[],: \n1a\t";
     let mut seed = 3_u64;
