@@ -68,7 +68,7 @@ pub(crate) fn level(asked: Option<&CohortRequest>) -> Option<Level> {
 }
 
 /// Tells who was left out.
-pub(crate) fn tell(found: &FoundCohort) {
+pub(crate) fn tell(found: &FoundCohort, has_files: bool) {
     let group = found.cohort.group.as_deref().unwrap_or_default();
     if !found.left_out.is_empty() {
         messages::note(format_args!(
@@ -81,23 +81,30 @@ pub(crate) fn tell(found: &FoundCohort) {
             "note: Group `{missing}`, a member of Group `{group}`, is not in the input"
         ));
     }
+    let names = if has_files {
+        "; error/ names each"
+    } else {
+        "; an export into a folder names each"
+    };
     let told = [
-        (
-            found.unknown,
-            "that were asked for are not in the input; error/ names each",
-        ),
+        (found.unknown, ["was", "were"], "asked for and not in the input", names),
         (
             found.strangers.len(),
-            "that were asked for are no members of the group; error/ names each",
+            ["was", "were"],
+            "asked for and not in the group",
+            names,
         ),
         (
             found.differing,
-            "that were asked for occur more than once, with different content",
+            ["occurs", "occur"],
+            "more than once, with different content",
+            "",
         ),
     ];
-    for (count, what) in told.iter().filter(|(count, _)| *count > 0) {
+    for (count, [one, many], what, names) in told.iter().filter(|(count, ..)| *count > 0) {
         let patients = counted(*count as u64, "patient");
-        messages::note(format_args!("note: {patients} {what}"));
+        let verb = if *count == 1 { one } else { many };
+        messages::note(format_args!("note: {patients} {verb} {what}{names}"));
     }
 }
 

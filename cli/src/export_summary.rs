@@ -14,7 +14,7 @@ pub(crate) fn text(exported: &Exported, facts: &Facts, is_wanted: impl Fn(&str) 
     let told = [
         ("passes", passes(exported)),
         ("sets", sets(exported)),
-        ("deleted", deleted(exported)),
+        ("deleted", deleted(exported, facts.manifest.is_some())),
         ("blocks", organized.map(blocks)),
     ];
     let told: Vec<_> = told
@@ -88,14 +88,19 @@ fn sets(exported: &Exported) -> Option<String> {
     (!told.is_empty()).then(|| format!("{}; {memory} of memory", told.join(", ")))
 }
 
-fn deleted(exported: &Exported) -> Option<String> {
+fn deleted(exported: &Exported, has_files: bool) -> Option<String> {
     let DeletionFacts {
         listed,
         withheld,
         returned,
     } = exported.deletions;
+    let listed_where = if has_files {
+        "listed in deleted/"
+    } else {
+        "listed nowhere, since no files are written"
+    };
     let told = [
-        (listed as u64, "listed in deleted/"),
+        (listed as u64, listed_where),
         (withheld, "left out because they were deleted"),
         (returned as u64, "changed after their deletion and exported"),
     ];

@@ -22,6 +22,7 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     messages::quiet_panics();
+    signals::survive_limits();
     let exit = match args::Cli::try_parse() {
         Ok(cli) => std::panic::catch_unwind(|| commands::run(cli.command)).unwrap_or(exit::Exit::Io),
         Err(error) => commands::usage(&error),

@@ -5,6 +5,18 @@
 
 use std::io;
 
+/// A file over the limit that the system sets shall be an error of the write, not the end of the process, which would
+/// leave without a word.
+#[cfg(unix)]
+pub(crate) fn survive_limits() {
+    // Without it a run ends as it would have.
+    let _ = signal_hook::flag::register(signal_hook::consts::signal::SIGXFSZ, Default::default());
+}
+
+/// There is no such signal.
+#[cfg(not(unix))]
+pub(crate) fn survive_limits() {}
+
 /// Calls `stop` at each such signal, on a thread of its own, from now on.
 ///
 /// # Errors

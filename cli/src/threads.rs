@@ -22,14 +22,36 @@ const SORTING: u64 = 1 << 30;
 /// # Errors
 /// The memory does not suffice for the threads asked for, or for one.
 pub(crate) fn decide(asked: Option<NonZeroUsize>, memory: Option<u64>, max_line: usize) -> Result<usize, String> {
+    decide_of(asked, memory, max_line, 4)
+}
+
+/// The same where a quarter of the memory is for sorting.
+///
+/// # Errors
+/// As above.
+pub(crate) fn decide_beside_sorting(
+    asked: Option<NonZeroUsize>,
+    memory: Option<u64>,
+    max_line: usize,
+) -> Result<usize, String> {
+    decide_of(asked, memory, max_line, 3)
+}
+
+/// Threads may take so many quarters of the memory.
+fn decide_of(
+    asked: Option<NonZeroUsize>,
+    memory: Option<u64>,
+    max_line: usize,
+    quarters: u64,
+) -> Result<usize, String> {
     if let Some(asked) = asked.filter(|asked| asked.get() > MOST) {
         return Err(format!("--threads: expected at most {MOST}, found {asked}"));
     }
     let wanted = asked.or_else(|| std::thread::available_parallelism().ok());
     let wanted = wanted.map_or(1, NonZeroUsize::get);
-    let Some(memory) = memory else { return Ok(wanted) };
+    let Some(all) = memory else { return Ok(wanted) };
+    let memory = (u128::from(all) * u128::from(quarters) / 4) as u64;
     let least = if asked.is_some() { wanted } else { 1 };
-    let each = each(max_line);
     let needed = needed(least, max_line);
     if memory < needed {
         let threads = if least == 1 {
@@ -40,11 +62,11 @@ pub(crate) fn decide(asked: Option<NonZeroUsize>, memory: Option<u64>, max_line:
         return Err(format!(
             "--memory: {threads} and lines of {} need {}; allow that, or lower --max-line{}",
             binary(max_line as u64),
-            binary(needed),
+            binary(needed.saturating_mul(4).div_ceil(quarters)),
             if least > 1 { " or --threads" } else { "" }
         ));
     }
-    let most = (memory - BASE) / each;
+    let most = (memory - BASE) / each(max_line);
     Ok(usize::try_from(most).unwrap_or(usize::MAX).min(wanted))
 }
 
@@ -67,7 +89,7 @@ pub(crate) fn left_to_sort(memory: Option<u64>, threads: usize, max_line: usize)
 
 #[cfg(test)]
 mod tests {
-    use super::{decide, left_to_sort};
+    use super::{decide, decide_beside_sorting, left_to_sort};
     use std::num::NonZeroUsize;
 
     const LINE: usize = 1 << 20;
@@ -109,5 +131,22 @@ mod tests {
     #[test]
     fn there_is_always_a_thread() {
         assert!(decide(None, None, LINE).is_ok_and(|threads| threads > 0));
+    }
+
+    #[test]
+    fn what_is_said_to_be_needed_is_enough() {
+        for quarters in [decide, decide_beside_sorting] {
+            let refused = quarters(None, Some(1), 3 << 20).expect_err("too little");
+            let needed: u64 = refused
+                .split(" need ")
+                .nth(1)
+                .and_then(|text| text.split(' ').next()?.parse().ok())
+                .expect("a number");
+            assert!(quarters(None, Some(needed << 20), 3 << 20).is_ok(), "{refused}");
+            assert!(
+                quarters(None, Some((needed << 20) * 9 / 10), 3 << 20).is_err(),
+                "{refused}"
+            );
+        }
     }
 }

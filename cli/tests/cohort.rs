@@ -227,3 +227,29 @@ fn one_group_id_with_two_contents_is_refused() {
     let ran = folder.run(&["export", "data", "-o", "out", "--group", "g"]).ends(2);
     assert!(ran.err.contains("Group `g` occurs twice"), "{}", ran.err);
 }
+
+#[test]
+fn a_patient_who_is_not_there_is_told_of_where_the_names_are() {
+    let folder = folder();
+    let export = |output: &str| {
+        let args = [
+            "export",
+            "data",
+            "-o",
+            output,
+            "--patient",
+            "a,gone",
+            "--lenient",
+            "--type",
+            "Patient",
+        ];
+        folder.run(&args).ends(0)
+    };
+    export("out").tells(&["note: 1 patient was asked for and not in the input; error/ names each"]);
+    assert!(
+        folder
+            .read("out/error/OperationOutcome.000.ndjson")
+            .contains("Patient/gone")
+    );
+    export("-").tells(&["note: 1 patient was asked for and not in the input; an export into a folder names each"]);
+}

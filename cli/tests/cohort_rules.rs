@@ -464,6 +464,13 @@ fn a_patient_who_is_linked_to_a_listed_one_is_in_that_ones_compartment_alone() {
     check(&lines, "patient = ['a']", &["Patient/a", "Patient/c"]);
     check(&lines, "patient = ['c']", &["Observation/of-c", "Patient/c"]);
     check(&lines, "patient = ['c']\nexclusive = true", &["Observation/of-c"]);
+    // The linked patient is somebody else, whose record is not for those who asked strictly.
+    check(&lines, "patient = ['a']\nexclusive = true", &["Patient/a"]);
+    check(
+        &lines,
+        "patient = ['a,c']\nexclusive = true",
+        &["Observation/of-c", "Patient/a", "Patient/c"],
+    );
 }
 
 #[test]

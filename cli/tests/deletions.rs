@@ -249,3 +249,28 @@ fn what_has_left_cannot_be_taken_back() {
         .ends(3);
     assert!(ran.err.contains("the input tells of deletions"), "{}", ran.err);
 }
+
+#[test]
+fn on_standard_output_deletions_are_applied_and_said_to_be_listed_nowhere() {
+    let folder = folder(
+        "data/deleted/Bundle.ndjson",
+        &bundle("", &["Patient/a", "Patient/gone"]),
+    );
+    let ran = folder
+        .run(&["export", "data", "-o", "-", "--type", "Patient"])
+        .ends(0)
+        .tells(&["2 listed nowhere, since no files are written, 1 left out because they were deleted"]);
+    assert_eq!(ran.out.lines().count(), 1, "{}", ran.out);
+}
+
+#[test]
+fn an_export_without_deletions_in_place_of_one_with_them_leaves_no_empty_folder() {
+    let folder = folder("data/deleted/Bundle.ndjson", &bundle("", &["Patient/a"]));
+    folder.run(&["export", "data", "-o", "out"]).ends(0);
+    assert_eq!(deleted(&folder), ["Patient/a"]);
+    folder
+        .run(&["export", "data/records.ndjson", "-o", "out", "--force"])
+        .ends(0);
+    assert!(!folder.path("out/deleted").exists());
+    assert!(deleted(&folder).is_empty());
+}

@@ -261,3 +261,19 @@ fn an_earlier_result_is_replaced_only_by_force() {
     );
     assert!(folder.read("out/Patient.000.ndjson").contains("\"b\""));
 }
+
+#[test]
+fn what_an_export_has_not_completed_is_no_argument() {
+    let folder = folder();
+    folder.write("begun/Patient.000.ndjson", patient("x", 1));
+    folder.write("begun/.fhirehose-partial/lock", "");
+    let told = "begun: an export into this folder has not been completed";
+    for args in [
+        ["diff", "monday", "begun", "-o", "out"],
+        ["merge", "begun", "monday", "-o", "out"],
+    ] {
+        folder.run(&args).ends(3).tells(&[told]);
+    }
+    folder.run(&["export", "begun", "-o", "out"]).ends(3).tells(&[told]);
+    assert_eq!(folder.files("out"), [""; 0]);
+}

@@ -149,7 +149,7 @@ fn a_group_of_too_many_is_refused_under_oracle() {
     folder
         .run(&export("more", "oracle", &["--group", "more"]))
         .ends(2)
-        .tells(&["20001 patients are asked for, and at most 20000 may be"]);
+        .tells(&["group: the group has 20001 patients; the profile takes at most 20000"]);
     assert!(!folder.path("more").exists(), "nothing is written");
     folder.run(&export("ig", "ig", &["--group", "more"])).ends(0);
 }

@@ -267,9 +267,9 @@ impl<'a> Line<'a> {
         self.any(paths, &mut |path, value| {
             match refers_to(path, value, ids) {
                 Some(true) => listed = true,
-                // A patient's own id is not a reference to somebody else.
-                Some(false) if path.leaf != Leaf::Id => other = true,
-                _ => {}
+                // Whoever is linked to a listed patient, and is not listed, is somebody else too.
+                Some(false) => other = true,
+                None => {}
             }
             listed && !exclusive
         })?;

@@ -65,7 +65,10 @@ impl fmt::Display for CohortError {
             CohortError::UnknownPatients(ids) => write!(f, "there is no such Patient in the input: {ids}"),
             CohortError::NoMembers(ids) => write!(f, "no members of the group: {ids}"),
             CohortError::TooMany { patients, most } => {
-                write!(f, "{patients} patients are asked for, and at most {most} may be")
+                write!(
+                    f,
+                    "group: the group has {patients} patients; the profile takes at most {most}"
+                )
             }
             CohortError::Plan(problems) => write!(f, "{problems}"),
         }

@@ -20,7 +20,8 @@ use crate::job::JobError;
 use crate::output_error::OutputError;
 use crate::writeback::{self, Writeback};
 
-const PARTIAL: &str = ".fhirehose-partial";
+/// Name of the hidden folder in which an export lies until it is complete.
+pub(crate) const PARTIAL: &str = ".fhirehose-partial";
 const LOCK: &str = "lock";
 /// Name of the manifest in its folder.
 pub const MANIFEST: &str = "manifest.json";
@@ -204,6 +205,10 @@ impl FolderSink {
                     remove_if_there(&entry.path())?;
                 }
             }
+        }
+        for name in ["deleted", "error"] {
+            // One with something else in it stays.
+            let _ = fs::remove_dir(self.folder.join(name));
         }
         Ok(())
     }

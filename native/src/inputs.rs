@@ -13,6 +13,8 @@ use std::time::SystemTime;
 
 use pattern::Matcher;
 
+use crate::folder::{MANIFEST, PARTIAL};
+
 /// What files in a folder must end with, after the ending of a codec is taken off.
 const TYPES: [&str; 3] = [".ndjson", ".jsonl", ".json"];
 const CODECS: [&str; 5] = [".gz", ".zst", ".br", ".bz2", ".xz"];
@@ -80,6 +82,8 @@ pub enum InputsError {
     Unreadable(PathBuf, io::ErrorKind),
     /// A folder holds no file that looks like FHIR data.
     EmptyFolder(PathBuf),
+    /// An export into a folder is still at work, or was killed: what lies there is not all of it.
+    Unfinished(PathBuf),
     /// A pattern matches nothing.
     NoMatch(String),
     /// A pattern is not well formed; the number is where.
@@ -94,7 +98,7 @@ impl InputsError {
     /// Which kind of failure it is, for the exit code.
     pub fn kind(&self) -> InputsErrorKind {
         match self {
-            Self::Missing(_) | Self::Unreadable(..) => InputsErrorKind::Io,
+            Self::Missing(_) | Self::Unreadable(..) | Self::Unfinished(_) => InputsErrorKind::Io,
             Self::Nothing
             | Self::EmptyFolder(_)
             | Self::NoMatch(_)
@@ -113,6 +117,13 @@ impl fmt::Display for InputsError {
             Self::Unreadable(path, kind) => write!(f, "{}: cannot read: {kind}", path.display()),
             Self::EmptyFolder(path) => {
                 write!(f, "{}: no .ndjson, .jsonl or .json file in this folder", path.display())
+            }
+            Self::Unfinished(path) => {
+                write!(
+                    f,
+                    "{}: an export into this folder has not been completed",
+                    path.display()
+                )
             }
             Self::NoMatch(pattern) => write!(f, "{pattern}: the pattern matches no file"),
             Self::BadPattern(pattern, at) => write!(f, "{pattern}: the pattern is wrong at character {at}"),
@@ -133,7 +144,7 @@ impl Error for InputsError {}
 /// - a file is taken whatever its name;
 /// - a folder gives its files and those of its subfolders that end in `.ndjson`, `.jsonl` or `.json`, with or without
 ///   `.gz`, `.zst`, `.br`, `.bz2` or `.xz` behind, sorted by path. Hidden files and folders, `manifest.json` and
-///   links to folders are left out;
+///   links to folders are left out; one that an export has begun to fill and not completed is an error;
 /// - a name that does not exist but has `*`, `?` or `[` is a pattern (`**` for any depth); what it matches, sorted, is
 ///   taken as if the shell had expanded it. Hidden files need their dot written.
 ///
@@ -227,6 +238,10 @@ impl Expansion {
 /// Collects a folder's files. Links to folders are not followed, so that there is an end.
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), InputsError> {
     let unreadable = |path: &Path, e: &io::Error| InputsError::Unreadable(path.to_owned(), e.kind());
+    // Killed between two renames it leaves whole files, and none that tells which are missing.
+    if folder.join(PARTIAL).exists() && !folder.join(MANIFEST).exists() {
+        return Err(InputsError::Unfinished(folder.to_owned()));
+    }
     for entry in fs::read_dir(folder).map_err(|e| unreadable(folder, &e))? {
         let entry = entry.map_err(|e| unreadable(folder, &e))?;
         let (path, name) = (entry.path(), entry.file_name());
@@ -253,7 +268,7 @@ fn is_data_name(name: &str) -> bool {
         .iter()
         .find_map(|codec| name.strip_suffix(codec))
         .unwrap_or(&name);
-    name != "manifest.json" && TYPES.iter().any(|kind| stem.len() > kind.len() && stem.ends_with(kind))
+    name != MANIFEST && TYPES.iter().any(|kind| stem.len() > kind.len() && stem.ends_with(kind))
 }
 
 #[cfg(test)]
@@ -438,5 +453,20 @@ mod tests {
         ));
         std::os::unix::fs::symlink(PathBuf::from("nowhere"), folder.path().join("d/b.ndjson")).expect("a link");
         assert!(matches!(errors(&folder, &["d"])[..], [InputsError::Unreadable(..)]));
+    }
+
+    #[test]
+    fn a_folder_that_an_export_has_not_completed_is_an_error() {
+        let folder = folder(&[
+            "data/a.ndjson",
+            "data/out/Patient.000.ndjson",
+            "data/out/.fhirehose-partial/lock",
+        ]);
+        let data = args(folder.path(), &["data"]);
+        let unfinished = InputsError::Unfinished(folder.path().join("data/out"));
+        assert_eq!(expand(&data), Err(vec![unfinished]));
+        // Somebody began to replace a complete one.
+        fs::write(folder.path().join("data/out/manifest.json"), b"{}").expect("writes");
+        assert_eq!(expand(&data).map(|places| places.len()), Ok(2));
     }
 }

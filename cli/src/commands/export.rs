@@ -65,7 +65,8 @@ pub(super) fn run(args: &ExportArgs) -> Exit {
     drop(display);
     match result {
         Ok(exported) => {
-            exported.cohort.iter().for_each(cohort::tell);
+            let has_files = !matches!(job.output, Output::Stdout);
+            exported.cohort.iter().for_each(|found| cohort::tell(found, has_files));
             let facts = Facts {
                 output: args.output.display().to_string(),
                 manifest: match &job.output {

@@ -97,8 +97,7 @@ fn prepare(named: &[OsString], args: &SnapshotArgs, command: &Command) -> Result
         ));
     }
     let compression = args.files.compression(&mut faults);
-    let for_threads = args.memory.map(|memory| memory - memory / 4);
-    let threads = threads::decide(args.threads, for_threads, args.max_line).unwrap_or_else(|text| {
+    let threads = threads::decide_beside_sorting(args.threads, args.memory, args.max_line).unwrap_or_else(|text| {
         faults.usage(text);
         1
     });

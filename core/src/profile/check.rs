@@ -113,10 +113,7 @@ pub fn unsupported(profile: &Profile, parameter: Parameter, text: &str) -> Optio
 #[must_use]
 pub fn group_size(profile: &Profile, group: &str, members: usize) -> Option<Violation> {
     let most = profile.most_patients.filter(|most| members > *most)?;
-    let message = format!(
-        "the group has {members} patients; the {} profile takes at most {most}",
-        profile.name
-    );
+    let message = format!("the group has {members} patients; the profile takes at most {most}");
     let problem = Problem::whole("group", group, message);
     Some(Violation::new(problem, profile.answers.too_many))
 }

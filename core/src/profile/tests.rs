@@ -509,6 +509,6 @@ fn the_size_of_a_group() {
     assert_eq!((violation.status, violation.code), (400, "too-costly"));
     assert_eq!(
         violation.problem.to_string(),
-        "group: the group has 20001 patients; the oracle profile takes at most 20000\n  g\n  ^"
+        "group: the group has 20001 patients; the profile takes at most 20000\n  g\n  ^"
     );
 }

@@ -61,8 +61,8 @@ pub(crate) fn belongs(
     wanted: &BTreeSet<String>,
     exclusive: bool,
 ) -> bool {
-    let own = own.is_some_and(|id| wanted.contains(id));
-    let listed = own || patients.iter().any(|id| wanted.contains(id));
-    let others = patients.iter().any(|id| !wanted.contains(id));
+    let all = || patients.iter().map(String::as_str).chain(own);
+    let listed = all().any(|id| wanted.contains(id));
+    let others = all().any(|id| !wanted.contains(id));
     listed && !(exclusive && others)
 }
