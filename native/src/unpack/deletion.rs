@@ -4,17 +4,22 @@
 //! in lines of deletions. The last two may stand behind the entries. A deletion without a time takes away what may have
 //! come back, so one that may still get its time waits for the end of the Bundle; only its URL is kept.
 
+use std::sync::LazyLock;
+
 use fhirehose_core::record;
 use fhirehose_core::scan::json::Json;
 use fhirehose_core::scan::slots::Capture;
 use fhirehose_core::scan::trie::Trie;
 use fhirehose_core::scan::walk::{self, Flow, WalkScratch, Walked, Watch};
+use memchr::memmem;
 
 /// Most bytes of lines that wait.
 pub(super) const MOST_WAITING: usize = 64 << 20;
 
 /// Longer than any instant: nothing of that length is written once for each line that waits.
 const LONGEST_TIME: usize = 64;
+
+static DELETE: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(b"DELETE"));
 
 const BEFORE_URL: &str =
     r#"{"resourceType":"Bundle","type":"transaction","entry":[{"request":{"method":"DELETE","url":"#;
@@ -45,7 +50,8 @@ pub(super) struct Entry {
     pub(super) has_resource: bool,
     request: Vec<u8>,
     requests: u32,
-    time: Option<String>,
+    /// Read only if the entry deletes.
+    response: Vec<u8>,
 }
 
 /// What comes of an entry.
@@ -66,7 +72,7 @@ impl Entry {
         self.has_resource = false;
         self.request.clear();
         self.requests = 0;
-        self.time = None;
+        self.response.clear();
     }
 
     pub(super) fn request(&mut self, value: &[u8]) {
@@ -77,31 +83,36 @@ impl Entry {
         }
     }
 
+    /// Of several the first counts.
     pub(super) fn response(&mut self, value: &[u8]) {
-        let time = Json::new(value).get("lastModified").and_then(time);
-        self.time = self.time.take().or(time);
+        if self.response.is_empty() {
+            self.response.extend_from_slice(value);
+        }
     }
 
-    pub(super) fn told(&mut self) -> Told {
+    pub(super) fn told(&self) -> Told {
         if self.requests == 0 {
             return Told::Nothing;
         }
         let request = Json::new(&self.request);
         let says = |name: &str, value: Json<'_>| value.text().is_some_and(|text| text.is(name));
-        let deletes = request
-            .members()
-            .any(|(name, value)| name.is("method") && says("DELETE", value));
+        // Nearly all entries of most Bundles hold a resource and put it: a look at the bytes is enough.
+        let may_delete = DELETE.find(&self.request).is_some() || memchr::memchr(b'\\', &self.request).is_some();
+        let deletes = may_delete
+            && request
+                .members()
+                .any(|(name, value)| name.is("method") && says("DELETE", value));
         let is_readable = || self.requests == 1 && is_request(&self.request);
         match (deletes, self.has_resource) {
-            (false, true) => Told::Nothing,
-            (true, true) => Told::Unusable,
+            (false, true) if self.requests == 1 => Told::Nothing,
+            (_, true) => Told::Unusable,
             (false, false) if is_readable() => Told::Nothing,
             (false, false) => Told::Unreadable,
             (true, false) if is_readable() => {
                 let url = request.get("url").filter(|url| url.text().is_some());
                 Told::Deletion {
                     url: url.map_or(&b"\"\""[..], Json::raw).to_vec(),
-                    time: self.time.take(),
+                    time: Json::new(&self.response).get("lastModified").and_then(time),
                 }
             }
             (true, false) => Told::Unusable,

@@ -150,6 +150,7 @@ fn what_cannot_be_applied_is_told() {
         r#"{"resource":{"id":1},"request":{"method":"DELETE","url":"Patient/a"}}"#,
         r#"{"request":{"method":"DELETE","url":"Patient/a"},"resource":{"id":1}}"#,
         r#"{"request":{"method":"DELETE","method":"PUT","url":"Patient/a"},"resource":{"id":1}}"#,
+        r#"{"request":{"method":"DELETE"},"request":{"method":"PUT"},"resource":{"id":1}}"#,
     ] {
         assert_eq!(of("", both, ""), ["{\"id\":1}", "bad"], "{both}");
     }
