@@ -118,6 +118,12 @@ fn patients(args: &CohortArgs, base: Option<&str>, reads_stdin: bool, faults: &m
         let mut index = 0;
         let read = read(path, reads_stdin, |line| {
             index += 1;
+            // Some editors put a byte order mark first.
+            let line = if index == 1 {
+                line.trim_start_matches('\u{feff}')
+            } else {
+                line
+            };
             if !line.trim().is_empty() {
                 add(&mut ids, line, base, &Place(path, index), &mut bad, faults);
             }

@@ -36,7 +36,10 @@ fn folder() -> Folder {
 }
 
 fn ids(folder: &Folder, out: &str) -> Vec<String> {
-    let files = folder.files(out).into_iter().filter(|name| name.ends_with(".ndjson"));
+    let files = folder
+        .files(out)
+        .into_iter()
+        .filter(|name| name.ends_with(".ndjson") && !name.starts_with("error/"));
     let lines: Vec<String> = files
         .flat_map(|name| {
             folder
@@ -252,4 +255,41 @@ fn a_patient_who_is_not_there_is_told_of_where_the_names_are() {
             .contains("Patient/gone")
     );
     export("-").tells(&["note: 1 patient was asked for and not in the input; an export into a folder names each"]);
+}
+
+#[test]
+fn lenient_exports_go_on_as_if_the_unknown_had_not_been_asked_for() {
+    let folder = folder();
+    let ghost = r#"{"resourceType":"Observation","id":"boo","subject":{"reference":"Patient/ghost"}}"#;
+    folder.write("data/ghost.ndjson", format!("{ghost}\n"));
+    // Patients in a file that begins with one are known before; these are not, and the export begins anew.
+    folder.write("list.txt", "\u{feff}ghost\na\n");
+    let args = ["--patients", "list.txt", "--type", "Patient,Observation"];
+    let start = ["export", "data", "-o", "out"];
+    let refused = folder.run(&[&start[..], &args].concat()).ends(2);
+    assert!(
+        refused.err.contains("there is no such Patient in the input: ghost"),
+        "{}",
+        refused.err
+    );
+    let ran = folder.run(&[&start[..], &args, &["--lenient"]].concat()).ends(0);
+    assert_eq!(ids(&folder, "out"), ["Observation/o1", "Patient/a"]);
+    let outcome = folder.read("out/error/OperationOutcome.000.ndjson");
+    assert!(
+        outcome.contains("there is no Patient/ghost in the data") && outcome.lines().count() == 1,
+        "{outcome}"
+    );
+    assert!(
+        ran.err.contains("1 patient was asked for and not in the input"),
+        "{}",
+        ran.err
+    );
+    let piped = folder
+        .run(&[&["export", "data", "-o", "-"], &args[..], &["--lenient"]].concat())
+        .ends(0);
+    assert!(
+        !piped.out.contains("ghost") && piped.out.lines().count() == 2,
+        "{}",
+        piped.out
+    );
 }

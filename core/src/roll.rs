@@ -65,6 +65,12 @@ impl Roll {
         })
     }
 
+    /// Whether no line was about a wanted patient.
+    pub fn misses(&self, id: &[u8]) -> bool {
+        let patients = self.patients.as_ref();
+        patients.is_some_and(|patients| patients.state(id) == Some(UNSEEN))
+    }
+
     /// How many wanted patients have several lines that differ.
     pub fn differing(&self) -> usize {
         let seen = self.patients.iter().flat_map(|patients| &patients.seen);

@@ -35,21 +35,31 @@ pub(crate) struct Ahead {
     pub(crate) deleted: Arc<Deleted>,
 }
 
-/// Looks ahead: the cohort by the inputs that begin with a Group, and the deletions by those in a folder `deleted`. Both
+/// Looks ahead: the cohort by the inputs that begin with a Group (in lenient exports, or a Patient), and the deletions by those in a folder `deleted`. Both
 /// are guesses that the main pass confirms. With `whole` everything is read.
 pub(crate) fn look_ahead(job: &Job, whole: bool, progress: &Progress, cancel: &Cancel) -> Result<Ahead, JobError> {
     let asked = job.cohort.as_ref();
     if let Some(asked) = asked.filter(|_| whole) {
         return certain(asked, job, progress, cancel);
     }
-    let group = asked.and_then(|asked| asked.group.as_ref());
-    let begins_with_group = |place: &InputPlace| head::first_type(place).is_none_or(|name| name == "Group");
-    let is_likely = |place: &&InputPlace| is_of_deletions(place) || (group.is_some() && begins_with_group(place));
+    let wants_group = asked.is_some_and(|asked| asked.group.is_some());
+    // Who is unknown decides the cohort only where that is no error.
+    let listed = asked
+        .filter(|asked| asked.lenient)
+        .and_then(|asked| asked.patients.clone());
+    let wanted = |name: &str| (wants_group && name == "Group") || (listed.is_some() && name == "Patient");
+    let begins_well = |place: &InputPlace| head::first_type(place).is_none_or(|name| wanted(&name));
+    let looks = wants_group || listed.is_some();
+    let is_likely = |place: &&InputPlace| is_of_deletions(place) || (looks && begins_well(place));
     let inputs: Vec<InputPlace> = job.inputs.iter().filter(is_likely).cloned().collect();
-    let groups = asked.filter(|_| group.is_some()).map(CohortRequest::groups);
-    let roll = Arc::new(Roll::new(None, groups));
+    let groups = asked.filter(|_| wants_group).map(CohortRequest::groups);
+    let roll = Arc::new(Roll::new(listed.clone(), groups));
     let deleted = read(job, &inputs, roll.clone(), progress, cancel)?;
-    let found = match asked.map(|asked| (asked, asked.by_groups(&roll))) {
+    let find = |asked: &CohortRequest| match asked.lenient {
+        true => asked.found(&roll),
+        false => asked.by_groups(&roll),
+    };
+    let found = match asked.map(|asked| (asked, find(asked))) {
         None => None,
         Some((_, Ok(found))) if found.missing_groups.is_empty() => Some(found),
         // Somewhere else there may be more.

@@ -73,7 +73,15 @@ impl CohortRequest {
         if unknown > 0 && !self.lenient {
             return Err(CohortError::UnknownPatients(roll.unknown().collect()));
         }
+        let mut cohort = found.cohort;
+        if unknown > 0 {
+            // Whoever is not in the input is as if not asked for: what refers to them stays, too.
+            let mut known = IdSet::default();
+            known.extend(cohort.patients.iter().filter(|id| !roll.misses(id)));
+            cohort.patients = Arc::new(known);
+        }
         Ok(FoundCohort {
+            cohort,
             unknown,
             differing: roll.differing(),
             ..found
