@@ -2,6 +2,7 @@
 
 pub mod data;
 pub mod floor;
+pub mod scan;
 pub mod shape;
 
 pub use data::Data;

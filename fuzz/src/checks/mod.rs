@@ -5,6 +5,7 @@
 pub mod export;
 pub mod expr;
 pub mod frame;
+pub mod learned;
 pub mod project;
 pub mod query;
 pub mod scan;
@@ -19,10 +20,11 @@ use serde::de::IgnoredAny;
 pub type Check = fn(&[u8]);
 
 /// Every target with its check.
-pub const TARGETS: [(&str, Check); 7] = [
+pub const TARGETS: [(&str, Check); 8] = [
     ("export", export::check),
     ("expr", expr::check),
     ("frame", frame::check),
+    ("learned", learned::check),
     ("project", project::check),
     ("query", query::check),
     ("scan", scan::check),
