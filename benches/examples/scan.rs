@@ -70,7 +70,7 @@ fn main() {
         }
         let [memchr, walker, learned, cold] = times.each_mut().map(|times| quartile(times));
         let speed = |nanos: u64| case.text.len() as f64 / nanos.max(1) as f64;
-        let (bytes, edges) = with.learned();
+        let learning = with.learned();
         println!(
             "{:<28}{:>7.1}{:>9.2}{:>9.2}{:>9.2}{:>7.2}{:>7.2}{:>9}{:>7}",
             case.name,
@@ -80,8 +80,8 @@ fn main() {
             speed(learned),
             walker as f64 / learned as f64,
             walker as f64 / cold as f64,
-            bytes,
-            edges
+            learning.bytes,
+            learning.edges
         );
     }
 }

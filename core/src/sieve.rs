@@ -23,6 +23,7 @@ use crate::search::table::Registry;
 mod known;
 
 use known::Known;
+pub use known::Learning;
 
 /// Memory of one thread, reused from block to block. Holds nothing that a verdict depends on.
 #[derive(Debug)]
@@ -59,9 +60,9 @@ impl Scratch {
         self
     }
 
-    /// Bytes of memory that the learned automata take, and how many edges they have.
-    pub fn learned(&self) -> (usize, usize) {
-        self.known.size()
+    /// How much the automata have learned. For tests and benches.
+    pub fn learned(&self) -> Learning {
+        self.known.learning()
     }
 
     /// Whether lines of the type are looked at whatever becomes of them, and so have to be right to their end.

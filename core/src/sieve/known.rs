@@ -9,6 +9,17 @@ use crate::scan::walk::{self, Fault, WalkScratch, Walked};
 /// Most bytes that the automata of all types take together, give or take the last lesson.
 const MOST_BYTES: usize = 2 << 20;
 
+/// How much has been learned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Learning {
+    /// Bytes of memory, about.
+    pub bytes: usize,
+    /// Edges of all automata.
+    pub edges: usize,
+    /// Lines that were read without the walker.
+    pub lines: u64,
+}
+
 #[derive(Debug)]
 pub(super) struct Known {
     on: bool,
@@ -16,6 +27,7 @@ pub(super) struct Known {
     plan: Option<Plan>,
     by_type: Vec<Option<Box<Learned>>>,
     bytes: usize,
+    lines: u64,
 }
 
 impl Known {
@@ -25,6 +37,7 @@ impl Known {
             plan: None,
             by_type: Vec::new(),
             bytes: 0,
+            lines: 0,
         }
     }
 
@@ -53,6 +66,7 @@ impl Known {
         let learned = learned.get_or_insert_with(Box::default);
         let known = learned.line(block, start, scratch, decider);
         let is_known = known.is_some();
+        self.lines += u64::from(is_known);
         let walked = match known {
             Some(walked) => walked,
             None => {
@@ -74,11 +88,16 @@ impl Known {
         Ok(walked)
     }
 
-    /// Bytes and edges of all automata.
-    pub(super) fn size(&self) -> (usize, usize) {
-        let all = self.by_type.iter().flatten();
-        all.fold((0, 0), |(bytes, edges), learned| {
-            (bytes + learned.size(), edges + learned.edges())
-        })
+    /// How much has been learned under the plan at hand.
+    pub(super) fn learning(&self) -> Learning {
+        let mut learning = Learning {
+            lines: self.lines,
+            ..Learning::default()
+        };
+        for learned in self.by_type.iter().flatten() {
+            learning.bytes += learned.size();
+            learning.edges += learned.edges();
+        }
+        learning
     }
 }
