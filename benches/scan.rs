@@ -31,11 +31,11 @@ pub struct Case {
     pub kept: u64,
 }
 
-/// All cases over this data.
+/// All cases over this data, or the one of this name.
 ///
 /// # Panics
 /// When the data lacks a type.
-pub fn cases(data: &Data) -> Vec<Case> {
+pub fn cases(data: &Data, only: Option<&str>) -> Vec<Case> {
     let of = |type_name: &str| Arc::new(whole_lines(data.of(type_name)).to_vec());
     let observations = of("Observation");
     let benefits = of("ExplanationOfBenefit");
@@ -47,25 +47,39 @@ pub fn cases(data: &Data) -> Vec<Case> {
     };
     let created = quantile(&benefits, "/created", 0.99);
     let updated = quantile(&observations, "/meta/lastUpdated", 0.99);
-    vec![
-        case("observation-late-1", &observations, by_date(0.99)),
-        case("observation-late-30", &observations, by_date(0.7)),
-        case("observation-late-100", &observations, by_date(0.0)),
-        case("observation-early-1", &observations, vec![format!("Observation?_lastUpdated=ge{updated}")]),
-        case(
+    let (claims, patients) = (of("Claim"), of("Patient"));
+    let wanted: [(&str, &Arc<Vec<u8>>, Vec<String>); 13] = [
+        ("observation-late-1", &observations, by_date(0.99)),
+        ("observation-late-30", &observations, by_date(0.7)),
+        ("observation-late-100", &observations, by_date(0.0)),
+        (
+            "observation-early-1",
+            &observations,
+            vec![format!("Observation?_lastUpdated=ge{updated}")],
+        ),
+        (
             "observation-category-late",
             &observations,
             vec!["Observation?category=laboratory&date=ge2015-01-01".into()],
         ),
-        case("observation-all", &observations, Vec::new()),
-        case("benefit-created-1", &benefits, vec![format!("ExplanationOfBenefit?created=ge{created}")]),
-        case("benefit-all", &benefits, Vec::new()),
-        case("claim-all", &of("Claim"), Vec::new()),
-        case("patient-all", &of("Patient"), Vec::new()),
-        case("mixed-all", &mixed, Vec::new()),
-        case("shuffled-late-1", &shuffled, by_date(0.99)),
-        case("shuffled-all", &shuffled, Vec::new()),
-    ]
+        ("observation-all", &observations, Vec::new()),
+        (
+            "benefit-created-1",
+            &benefits,
+            vec![format!("ExplanationOfBenefit?created=ge{created}")],
+        ),
+        ("benefit-all", &benefits, Vec::new()),
+        ("claim-all", &claims, Vec::new()),
+        ("patient-all", &patients, Vec::new()),
+        ("mixed-all", &mixed, Vec::new()),
+        ("shuffled-late-1", &shuffled, by_date(0.99)),
+        ("shuffled-all", &shuffled, Vec::new()),
+    ];
+    wanted
+        .into_iter()
+        .filter(|(name, ..)| only.is_none_or(|only| *name == only))
+        .map(|(name, text, filters)| case(name, text, filters))
+        .collect()
 }
 
 fn case(name: &'static str, text: &Arc<Vec<u8>>, filters: Vec<String>) -> Case {
@@ -102,7 +116,10 @@ fn whole_lines(lines: &[u8]) -> &[u8] {
 /// Lines of all types by turns.
 fn interleaved(data: &Data) -> Vec<u8> {
     let (Data::Folder(types) | Data::Synthetic(types)) = data;
-    let mut sources: Vec<_> = types.iter().map(|(_, lines)| lines.split_inclusive(|&byte| byte == b'\n')).collect();
+    let mut sources: Vec<_> = types
+        .iter()
+        .map(|(_, lines)| lines.split_inclusive(|&byte| byte == b'\n'))
+        .collect();
     let mut out = Vec::new();
     while out.len() < MOST && !sources.is_empty() {
         sources.retain_mut(|lines| lines.next().map(|line| out.extend_from_slice(line)).is_some());

@@ -5,7 +5,17 @@ use std::ops::Range;
 use crate::random::Random;
 
 const ESCAPES: [&[u8]; 11] = [
-    b"\\n", b"\\\"", b"\\\\", b"\\/", b"\\u0041", b"\\ud800", b"\\ud83d\\ude00", b"\\x", b"\\u12g4", b"\\u12", b"\\",
+    b"\\n",
+    b"\\\"",
+    b"\\\\",
+    b"\\/",
+    b"\\u0041",
+    b"\\ud800",
+    b"\\ud83d\\ude00",
+    b"\\x",
+    b"\\u12g4",
+    b"\\u12",
+    b"\\",
 ];
 const CHARACTERS: [&[u8]; 10] = [
     "\u{e9}".as_bytes(),
@@ -20,8 +30,30 @@ const CHARACTERS: [&[u8]; 10] = [
     b"\x1f",
 ];
 const SCALARS: [&[u8]; 24] = [
-    b"0", b"-0", b"01", b"1.", b".5", b"1e", b"1e+5", b"-", b"+1", b"1E-3", b"-1.5e10", b"0x1", b"NaN", b"true", b"tru",
-    b"false", b"null", b"nul", b"98765432109876543210", b"\"\"", b"[]", b"{}", b"[[]]", b"{\"a\":{\"a\":[null]}}",
+    b"0",
+    b"-0",
+    b"01",
+    b"1.",
+    b".5",
+    b"1e",
+    b"1e+5",
+    b"-",
+    b"+1",
+    b"1E-3",
+    b"-1.5e10",
+    b"0x1",
+    b"NaN",
+    b"true",
+    b"tru",
+    b"false",
+    b"null",
+    b"nul",
+    b"98765432109876543210",
+    b"\"\"",
+    b"[]",
+    b"{}",
+    b"[[]]",
+    b"{\"a\":{\"a\":[null]}}",
 ];
 const BYTES: [u8; 20] = *b"\"\\{}[]:,0-.etfn \t\x00\x80\xff";
 const BLANKS: [&[u8]; 6] = [b" ", b"\t", b"  ", b"\r", b" \t\r ", b"\n"];
@@ -44,7 +76,12 @@ fn once(line: &[u8], other: &[u8], random: &mut Random) -> Vec<u8> {
     let kind = random.below(14);
     match kind {
         0 => put(line, random.below(line.len() as u64 + 1) as usize, b"\""),
-        1 => match line.iter().enumerate().filter(|(_, byte)| **byte == b'"').nth(random.below(40) as usize) {
+        1 => match line
+            .iter()
+            .enumerate()
+            .filter(|(_, byte)| **byte == b'"')
+            .nth(random.below(40) as usize)
+        {
             Some((quote, _)) => replace(line, quote..quote + 1, b""),
             None => line.to_vec(),
         },
@@ -52,7 +89,11 @@ fn once(line: &[u8], other: &[u8], random: &mut Random) -> Vec<u8> {
             let pieces: &[&[u8]] = if kind == 2 { &ESCAPES } else { &CHARACTERS };
             let piece = random.pick(pieces).copied().unwrap_or_default();
             match of_kind(line, &tokens, b'"', random) {
-                Some(text) => put(line, text.start + 1 + random.below(text.len() as u64 - 1) as usize, piece),
+                Some(text) => put(
+                    line,
+                    text.start + 1 + random.below(text.len() as u64 - 1) as usize,
+                    piece,
+                ),
                 None => line.to_vec(),
             }
         }
@@ -123,7 +164,11 @@ fn moved(line: &[u8], tokens: &[Range<usize>], random: &mut Random) -> Vec<u8> {
     let mut order: Vec<&Range<usize>> = tokens.iter().collect();
     let token = order.remove(from);
     order.insert(to.min(order.len()), token);
-    order.into_iter().flat_map(|token| &line[token.clone()]).copied().collect()
+    order
+        .into_iter()
+        .flat_map(|token| &line[token.clone()])
+        .copied()
+        .collect()
 }
 
 /// A member stands once more, behind itself or at the end of the line's object.

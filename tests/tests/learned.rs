@@ -23,11 +23,28 @@ fn requests() -> Vec<Request> {
     };
     vec![
         Request::default(),
-        with(&["Observation?date=ge2015", "Encounter?date=lt2016", "Condition?onset-date=ge2010"]),
-        with(&["Observation?category=laboratory&date=ge2015-01-01", "Patient?gender=female"]),
-        with(&["Observation?status=final&code=http://loinc.org|8302-2,29463-7", "Claim?created=ge2014"]),
-        with(&["Observation?component-code-value-quantity=8480-6$gt100", "Patient?address-city:missing=true"]),
-        with(&["Observation?value-quantity=gt70", "ExplanationOfBenefit?created=ge2014", "Patient?name:contains=er"]),
+        with(&[
+            "Observation?date=ge2015",
+            "Encounter?date=lt2016",
+            "Condition?onset-date=ge2010",
+        ]),
+        with(&[
+            "Observation?category=laboratory&date=ge2015-01-01",
+            "Patient?gender=female",
+        ]),
+        with(&[
+            "Observation?status=final&code=http://loinc.org|8302-2,29463-7",
+            "Claim?created=ge2014",
+        ]),
+        with(&[
+            "Observation?component-code-value-quantity=8480-6$gt100",
+            "Patient?address-city:missing=true",
+        ]),
+        with(&[
+            "Observation?value-quantity=gt70",
+            "ExplanationOfBenefit?created=ge2014",
+            "Patient?name:contains=er",
+        ]),
         Request {
             since: Some("2015-06-01T00:00:00Z".to_owned()),
             ..with(&["Encounter?date=ge2012"])
@@ -38,7 +55,11 @@ fn requests() -> Vec<Request> {
         },
         Request {
             trust: true,
-            ..with(&["Observation?status=final", "Provenance?patient:missing=false", "Patient?active=true"])
+            ..with(&[
+                "Observation?status=final",
+                "Provenance?patient:missing=false",
+                "Patient?active=true",
+            ])
         },
         Request {
             max_line: 900,
@@ -126,14 +147,20 @@ fn synthetic(patients: u64, seed: u64, profile: Profile) -> BTreeMap<String, Vec
     fhirehose_synth::generate(&options, &mut lines).expect("memory takes every line");
     let mut by_type: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     for (type_name, line) in &lines.0 {
-        by_type.entry((*type_name).to_owned()).or_default().extend_from_slice(line);
+        by_type
+            .entry((*type_name).to_owned())
+            .or_default()
+            .extend_from_slice(line);
     }
     by_type
 }
 
 /// Lines of a text in their order, one in five changed at random, in blocks of any size and in any order.
 fn mutated(text: &[u8], plans: &[Plan], many: u64, random: &mut Random, found: &mut Compared, name: &str) {
-    let lines: Vec<&[u8]> = text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).collect();
+    let lines: Vec<&[u8]> = text
+        .split(|&byte| byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .collect();
     let mut pairs: Vec<Pair> = plans.iter().map(|_| Pair::new()).collect();
     let mut blocks: Vec<Vec<u8>> = Vec::new();
     let (mut made, mut at) = (0, 0);
@@ -190,13 +217,19 @@ fn mutate_all(by_type: &BTreeMap<String, Vec<u8>>, seed: u64, many: u64) -> Comp
 #[test]
 fn mutated_lines_of_varied_data_get_the_same_verdicts() {
     let found = mutate_all(&synthetic(12, 31, Profile::Varied), 1, 340_000);
-    assert!(found.known * 4 > found.lines, "too few were known for the test to mean anything");
+    assert!(
+        found.known * 4 > found.lines,
+        "too few were known for the test to mean anything"
+    );
 }
 
 #[test]
 fn mutated_lines_of_regular_data_get_the_same_verdicts() {
     let found = mutate_all(&synthetic(20, 32, Profile::Regular), 2, 340_000);
-    assert!(found.known * 2 > found.lines, "too few were known for the test to mean anything");
+    assert!(
+        found.known * 2 > found.lines,
+        "too few were known for the test to mean anything"
+    );
 }
 
 /// Lines of all types and of two ways to write them, by turns.
@@ -214,7 +247,10 @@ fn mutated_lines_of_two_dialects_get_the_same_verdicts() {
         sources.retain_mut(|lines| lines.next().map(|line| mixed.extend_from_slice(line)).is_some());
     }
     let found = mutate_all(&BTreeMap::from([("mixed".to_owned(), mixed)]), 3, 340_000);
-    assert!(found.known * 4 > found.lines, "too few were known for the test to mean anything");
+    assert!(
+        found.known * 4 > found.lines,
+        "too few were known for the test to mean anything"
+    );
 }
 
 #[test]
@@ -239,7 +275,10 @@ fn real_lines_and_mutated_ones_get_the_same_verdicts() {
             let mut rest = &text[..];
             while !rest.is_empty() {
                 let head = &rest[..rest.len().min(256 << 10)];
-                let end = head.iter().rposition(|&byte| byte == b'\n').or_else(|| rest.iter().position(|&byte| byte == b'\n'));
+                let end = head
+                    .iter()
+                    .rposition(|&byte| byte == b'\n')
+                    .or_else(|| rest.iter().position(|&byte| byte == b'\n'));
                 let (block, behind) = rest.split_at(end.map_or(rest.len(), |newline| newline + 1));
                 pair.compare(plan, block, &name);
                 whole.lines += pair.left.lines;
@@ -254,7 +293,10 @@ fn real_lines_and_mutated_ones_get_the_same_verdicts() {
     eprintln!("unchanged: {whole:?}");
     assert!(whole.known * 10 > whole.lines * 8, "real lines are regular");
     let found = mutate_all(&by_type, 4, 400_000);
-    assert!(found.known * 2 > found.lines, "too few were known for the test to mean anything");
+    assert!(
+        found.known * 2 > found.lines,
+        "too few were known for the test to mean anything"
+    );
 }
 
 /// A scratch that saw one plan and then another must not read lines by what it learned under the first.
@@ -281,28 +323,55 @@ fn adversaries() -> Vec<(&'static str, Vec<u8>)> {
     let line = |number: usize, members: &str| {
         format!("{{\"resourceType\":\"Observation\",\"id\":\"{number}\",\"status\":\"final\"{members}}}\n")
     };
-    let values: String = (0..60).map(|name| format!(",\"m{name}\":{{\"text\":\"value\",\"n\":[1,null,true]}}")).collect();
-    let text = |make: &dyn Fn(usize) -> String| -> Vec<u8> { (0..12_000).flat_map(|number| make(number).into_bytes()).collect() };
+    let values: String = (0..60)
+        .map(|name| format!(",\"m{name}\":{{\"text\":\"value\",\"n\":[1,null,true]}}"))
+        .collect();
+    let text = |make: &dyn Fn(usize) -> String| -> Vec<u8> {
+        (0..12_000).flat_map(|number| make(number).into_bytes()).collect()
+    };
     vec![
-        ("other names in every line", text(&|number| {
-            let names: String = (0..60).map(|name| format!(",\"{number}-{name}\":{{\"text\":\"value\"}}")).collect();
-            line(number, &names)
-        })),
-        ("unknown at the very end", text(&|number| line(number, &format!("{values},\"x{number}\":1")))),
-        ("one in five unknown at the very end", text(&|number| match number % 5 {
-            0 => line(number, &format!("{values},\"x{number}\":1")),
-            _ => line(number, &values),
-        })),
-        ("values that were constant and are no more", text(&|number| match number {
-            0..500 => line(number, &values),
-            _ => line(number, &values.replace("value", &format!("v{}", number % 900))),
-        })),
-        ("texts that begin alike", text(&|number| {
-            let nulls = "null,".repeat(300 + number % 300);
-            line(number, &format!(",\"a\":[{nulls}1],\"b\":[{nulls}\"x\"]"))
-        })),
-        ("many small holes", text(&|number| line(number, &format!(",\"a\":[{}1]", "\"\",1,".repeat(200 + number % 7))))),
-        ("escapes everywhere", text(&|number| line(number, &values.replace("value", "\\u00e4\\n\u{e4}")))),
+        (
+            "other names in every line",
+            text(&|number| {
+                let names: String = (0..60)
+                    .map(|name| format!(",\"{number}-{name}\":{{\"text\":\"value\"}}"))
+                    .collect();
+                line(number, &names)
+            }),
+        ),
+        (
+            "unknown at the very end",
+            text(&|number| line(number, &format!("{values},\"x{number}\":1"))),
+        ),
+        (
+            "one in five unknown at the very end",
+            text(&|number| match number % 5 {
+                0 => line(number, &format!("{values},\"x{number}\":1")),
+                _ => line(number, &values),
+            }),
+        ),
+        (
+            "values that were constant and are no more",
+            text(&|number| match number {
+                0..500 => line(number, &values),
+                _ => line(number, &values.replace("value", &format!("v{}", number % 900))),
+            }),
+        ),
+        (
+            "texts that begin alike",
+            text(&|number| {
+                let nulls = "null,".repeat(300 + number % 300);
+                line(number, &format!(",\"a\":[{nulls}1],\"b\":[{nulls}\"x\"]"))
+            }),
+        ),
+        (
+            "many small holes",
+            text(&|number| line(number, &format!(",\"a\":[{}1]", "\"\",1,".repeat(200 + number % 7)))),
+        ),
+        (
+            "escapes everywhere",
+            text(&|number| line(number, &values.replace("value", "\\u00e4\\n\u{e4}"))),
+        ),
     ]
 }
 
@@ -345,7 +414,12 @@ fn memory_is_bounded_over_all_types() {
             let block: String = (0..10)
                 .map(|number| {
                     let names: String = (0..150)
-                        .map(|name| format!(",\"{round}-{number}-{name}\":[\"{}\",null,{{}},{{\"a\":1}}]", "x".repeat(90)))
+                        .map(|name| {
+                            format!(
+                                ",\"{round}-{number}-{name}\":[\"{}\",null,{{}},{{\"a\":1}}]",
+                                "x".repeat(90)
+                            )
+                        })
                         .collect();
                     format!("{{\"resourceType\":\"{type_name}\"{names}}}\n")
                 })

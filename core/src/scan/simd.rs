@@ -168,7 +168,17 @@ mod tests {
     fn equal_is_its_twin_at_every_length_and_every_place() {
         let texts: Vec<u8> = (0..96u8).collect();
         for len in 0..50 {
-            for (at, from) in [(0, 0), (1, 3), (7, 16), (40, 5), (60, 60), (95, 95), (96, 96), (97, 0), (0, 97)] {
+            for (at, from) in [
+                (0, 0),
+                (1, 3),
+                (7, 16),
+                (40, 5),
+                (60, 60),
+                (95, 95),
+                (96, 96),
+                (97, 0),
+                (0, 97),
+            ] {
                 let mut bytes = vec![b'#'; 96];
                 for offset in 0..len {
                     if let (Some(byte), Some(&wanted)) = (bytes.get_mut(at + offset), texts.get(from + offset)) {

@@ -92,7 +92,11 @@ pub fn check(data: &[u8]) {
         .chain(memchr_all(&block).map(|newline| newline + 1))
         .filter(|&start| start < block.len())
         .collect();
-    let passes = if input.long && block.len() < 2000 { MOST_PASSES } else { PASSES };
+    let passes = if input.long && block.len() < 2000 {
+        MOST_PASSES
+    } else {
+        PASSES
+    };
     for pass in 0..passes {
         // Every second pass goes backwards, and every third is not stopped.
         let stop_at = if pass % 3 == 2 { 0 } else { input.stop_at };
@@ -105,7 +109,11 @@ pub fn check(data: &[u8]) {
 }
 
 fn memchr_all(block: &[u8]) -> impl Iterator<Item = usize> {
-    block.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at)
+    block
+        .iter()
+        .enumerate()
+        .filter(|(_, byte)| **byte == b'\n')
+        .map(|(at, _)| at)
 }
 
 fn compare(readers: &mut Readers, block: &[u8], start: usize, stop_at: u8) {

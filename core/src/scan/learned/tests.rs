@@ -135,7 +135,10 @@ fn a_name_that_stands_twice_is_left_to_the_walker() {
     ];
     assert_eq!(compare(&mut learned, &trie, &twice, None), 0);
     // Names that nobody watches may stand as often as they like.
-    assert_eq!(compare(&mut learned, &trie, &[r#"{"y":"1","y":"2","y":"2","x":"3"}"#], None), 1);
+    assert_eq!(
+        compare(&mut learned, &trie, &[r#"{"y":"1","y":"2","y":"2","x":"3"}"#], None),
+        1
+    );
     // And each object has marks of its own.
     let twice = r#"{"o":[{"d":"1","c":"2"},{"d":"1","c":"2"}]}"#;
     assert_eq!(compare(&mut learned, &trie, &[twice, twice], None), 1);
@@ -199,7 +202,9 @@ fn memory_is_bounded_and_the_walker_takes_over() {
     let mut tried = 0;
     for number in 0..60_000u32 {
         // Every line has other names, and texts as long as they may be.
-        let names: String = (0..40).map(|name| format!(",\"{number}-{name}\":[[],{{}},null,\"\"]")).collect();
+        let names: String = (0..40)
+            .map(|name| format!(",\"{number}-{name}\":[[],{{}},null,\"\"]"))
+            .collect();
         let bytes = format!("{{\"id\":\"{number}\"{names}}}\n").into_bytes();
         let known = learned.line(&bytes, 0, &mut scratch, &mut Told::default());
         assert_eq!(known, None);
