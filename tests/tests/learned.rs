@@ -268,6 +268,7 @@ fn real_lines_and_mutated_ones_get_the_same_verdicts() {
             text.push(b'\n');
         }
         // Every line as it is, in blocks as they are read.
+        let before = (whole.lines, whole.known);
         let mut plans: Vec<Plan> = requests().iter().map(plan).collect();
         plans.push(plan(&cohort(&text)));
         for plan in &plans {
@@ -286,6 +287,8 @@ fn real_lines_and_mutated_ones_get_the_same_verdicts() {
             }
             whole.known += pair.with.learned().lines;
         }
+        let (lines, known) = (whole.lines - before.0, whole.known - before.1);
+        eprintln!("{name}: {known} of {lines} read without the walker");
         let some = text.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth(2000);
         text.truncate(some.map_or(text.len(), |(newline, _)| newline + 1));
         by_type.insert(name, text);

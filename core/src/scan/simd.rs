@@ -75,8 +75,8 @@ fn special_bytes(bytes: &[u8], from: usize) -> usize {
 
 /// Whether `bytes` has at `at` the same `len` bytes as `texts` at `from`. No, where either ends before.
 ///
-/// A vector of 16 bytes is read whole and what is too much of it is masked off, so both should go on for a few bytes
-/// behind: where one does not, the safe twin compares.
+/// A vector of 16 bytes is read whole, so of a shorter text both should go on for a few bytes behind: where one does not,
+/// the safe twin compares.
 #[inline(always)]
 pub fn equal(bytes: &[u8], at: usize, texts: &[u8], from: usize, len: usize) -> bool {
     #[cfg(target_arch = "x86_64")]
@@ -93,28 +93,37 @@ pub fn equal(bytes: &[u8], at: usize, texts: &[u8], from: usize, len: usize) -> 
 #[inline(always)]
 fn equal_sse2(bytes: &[u8], at: usize, texts: &[u8], from: usize, len: usize) -> bool {
     use std::arch::x86_64::{__m128i, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8};
-    let reads = len.saturating_add(15) & !15;
+    let reads = len.max(16);
     let fits = |slice: &[u8], place: usize| slice.len().checked_sub(place).is_some_and(|rest| rest >= reads);
     if !fits(bytes, at) || !fits(texts, from) {
         return equal_bytes(bytes, at, texts, from, len);
     }
-    let mut done = 0;
-    while done < len {
-        // SAFETY: `done` is a multiple of 16 below `len`, so `done + 16 <= reads`, and `reads` bytes are in both slices
-        // behind their places, as tested above; the loads have no alignment demand.
-        let same = unsafe {
-            let left = _mm_loadu_si128(bytes.as_ptr().add(at + done).cast::<__m128i>());
-            let right = _mm_loadu_si128(texts.as_ptr().add(from + done).cast::<__m128i>());
+    // Which of the 16 bytes from `offset` on are the same.
+    let same = |offset: usize| {
+        debug_assert!(offset + 16 <= reads);
+        // SAFETY: every call below has `offset + 16 <= reads`, and `reads` bytes are in both slices behind their places,
+        // as tested above; the loads have no alignment demand.
+        unsafe {
+            let left = _mm_loadu_si128(bytes.as_ptr().add(at + offset).cast::<__m128i>());
+            let right = _mm_loadu_si128(texts.as_ptr().add(from + offset).cast::<__m128i>());
             _mm_movemask_epi8(_mm_cmpeq_epi8(left, right)) as u32
-        };
-        let rest = len - done;
-        let wanted = if rest >= 16 { 0xffff } else { (1u32 << rest) - 1 };
-        if same & wanted != wanted {
+        }
+    };
+    if len < 16 {
+        // What is too much of the vector does not count.
+        let wanted = (1u32 << len) - 1;
+        return same(0) & wanted == wanted;
+    }
+    // The last vector overlaps the one before, so that nothing has to be masked.
+    let last = len - 16;
+    let mut done = 0;
+    while done < last {
+        if same(done) != 0xffff {
             return false;
         }
         done += 16;
     }
-    true
+    same(last) == 0xffff
 }
 
 /// The safe twin of [`equal`].
