@@ -3,6 +3,7 @@
 pub mod cohort;
 pub mod data;
 pub mod floor;
+pub mod scan;
 pub mod shape;
 
 pub use data::Data;

@@ -111,20 +111,25 @@ impl Shape {
 
     /// The text in blocks of whole lines.
     pub fn blocks(&self) -> Vec<Range<usize>> {
-        let mut blocks = Vec::new();
-        let mut start = 0;
-        while start < self.text.len() {
-            let wanted = (start + BLOCK).min(self.text.len());
-            let end = match memchr::memrchr(b'\n', &self.text[start..wanted]) {
-                Some(newline) => start + newline + 1,
-                // A line longer than a block is a block.
-                None => memchr::memchr(b'\n', &self.text[start..]).map_or(self.text.len(), |at| start + at + 1),
-            };
-            blocks.push(start..end);
-            start = end;
-        }
-        blocks
+        blocks(&self.text)
     }
+}
+
+/// A text in blocks of whole lines.
+pub(crate) fn blocks(text: &[u8]) -> Vec<Range<usize>> {
+    let mut blocks = Vec::new();
+    let mut start = 0;
+    while start < text.len() {
+        let wanted = (start + BLOCK).min(text.len());
+        let end = match memchr::memrchr(b'\n', &text[start..wanted]) {
+            Some(newline) => start + newline + 1,
+            // A line longer than a block is a block.
+            None => memchr::memchr(b'\n', &text[start..]).map_or(text.len(), |at| start + at + 1),
+        };
+        blocks.push(start..end);
+        start = end;
+    }
+    blocks
 }
 
 impl Make {
@@ -227,7 +232,7 @@ pub(crate) fn resources(text: &[u8]) -> impl Iterator<Item = Value> {
 }
 
 /// The day below which this part of the lines lies.
-fn quantile(text: &[u8], pointer: &str, part: f64) -> String {
+pub(crate) fn quantile(text: &[u8], pointer: &str, part: f64) -> String {
     let mut days: Vec<String> = resources(text)
         .filter_map(|resource| Some(resource.pointer(pointer)?.as_str()?.get(..10)?.to_owned()))
         .collect();
@@ -258,7 +263,7 @@ fn python_style(text: &[u8]) -> Vec<u8> {
 }
 
 /// The members of every line in another order than in the line before, `resourceType` anywhere.
-fn shuffled_keys(text: &[u8]) -> Vec<u8> {
+pub(crate) fn shuffled_keys(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut state = 1u64;
     for resource in resources(text) {

@@ -68,6 +68,12 @@ impl<'p> Decider<'p> {
         }
     }
 
+    /// Begins anew: the same line is read once more.
+    pub(crate) fn restart(&mut self) {
+        self.states.0.fill(State::Open);
+        self.seen = 0;
+    }
+
     /// From now on lines are read to their end, because somebody else looks at them too.
     pub(crate) fn read_whole_lines(&mut self) {
         self.reads_all = true;

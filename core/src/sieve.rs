@@ -20,6 +20,11 @@ use crate::scan::trie::Trie;
 use crate::scan::walk::{self, Fault, Flow, WalkScratch, Walked, Watch};
 use crate::search::table::Registry;
 
+mod known;
+
+use known::Known;
+pub use known::Learning;
+
 /// Memory of one thread, reused from block to block. Holds nothing that a verdict depends on.
 #[derive(Debug)]
 pub struct Scratch {
@@ -35,6 +40,8 @@ pub struct Scratch {
     pub gathered: Gathered,
     /// Takes down Patients and Groups as they go by.
     roll: Option<Arc<Roll>>,
+    /// What has been learned of the lines of each type.
+    known: Known,
 }
 
 impl Scratch {
@@ -44,6 +51,18 @@ impl Scratch {
             roll: Some(roll),
             ..Scratch::default()
         }
+    }
+
+    /// Switches the learned automaton on or off: with it or without, the same comes of every block. For tests and benches.
+    #[must_use]
+    pub fn with_learning(mut self, on: bool) -> Self {
+        self.known = Known::new(on);
+        self
+    }
+
+    /// How much the automata have learned. For tests and benches.
+    pub fn learned(&self) -> Learning {
+        self.known.learning()
     }
 
     /// Whether lines of the type are looked at whatever becomes of them, and so have to be right to their end.
@@ -78,6 +97,7 @@ impl Default for Scratch {
             last_type,
             gathered: Gathered::default(),
             roll: None,
+            known: Known::new(true),
         }
     }
 }
@@ -153,6 +173,7 @@ enum Line {
 /// Sieves a block of whole lines, each ending in `\n`, into `batch`, which is cleared first.
 pub fn run(plan: &Plan, block: &[u8], scratch: &mut Scratch, batch: &mut Batch) {
     batch.clear(plan.registry().types().len());
+    scratch.known.begin(plan);
     debug_assert!(block.is_empty() || block.ends_with(b"\n"));
     let mut start = 0;
     while start < block.len() {
@@ -360,7 +381,11 @@ fn judge(
     if is_noted {
         decider.read_whole_lines();
     }
-    match walk::line(block, start, &type_plan.trie, &mut scratch.walk, &mut decider) {
+    let trie = &type_plan.trie;
+    let walked = scratch
+        .known
+        .line(type_index, block, start, trie, &mut scratch.walk, &mut decider);
+    match walked {
         Ok(Walked::Whole(end)) if decider.keeps(block, &scratch.walk.captures) => Line::Kept { end, type_index },
         Ok(Walked::Whole(end)) => Line::Dropped { end, type_index },
         Ok(Walked::Stopped(at, Flow::Enough)) => {

@@ -227,6 +227,11 @@ impl Plan {
         }
     }
 
+    /// Whether both are one compilation, and so have the same tries.
+    pub fn is_same(&self, other: &Plan) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
     /// Whether output is asked for that is organized by patients.
     pub fn is_organized(&self) -> bool {
         self.inner.is_organized

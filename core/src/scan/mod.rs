@@ -1,6 +1,7 @@
 //! Bytes, lines and JSON. Knows nothing of FHIR.
 
 pub mod json;
+pub mod learned;
 pub mod simd;
 pub mod slots;
 pub mod text;

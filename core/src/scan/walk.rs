@@ -345,51 +345,9 @@ impl<W: Watch> Walker<'_, W> {
     }
 
     /// Goes on at the first byte of a string that is not plain. `self.at` still stands at the string's start.
-    #[inline(never)]
+    #[inline(always)]
     fn string_slow(&mut self, first: usize) -> Result<(), Fault> {
-        let start = self.at;
-        self.at = first;
-        let mut ascii = true;
-        loop {
-            match self.byte() {
-                b'"' => break,
-                b'\\' => self.escape()?,
-                0x80.. => {
-                    ascii = false;
-                    self.at += 1;
-                    // In other scripts every byte is special: look for the end only, the text is checked whole below.
-                    let rest = &self.bytes[self.at..];
-                    self.at += rest.iter().position(|&byte| byte < 0x80).unwrap_or(rest.len());
-                }
-                0x20.. => self.at = special(self.bytes, self.at),
-                _ => return Err(self.fault(BadLine::Syntax)),
-            }
-        }
-        if !ascii && let Err(error) = std::str::from_utf8(&self.bytes[start..self.at]) {
-            return Err(Fault {
-                kind: BadLine::Utf8,
-                at: start + error.valid_up_to(),
-            });
-        }
-        self.at += 1;
-        Ok(())
-    }
-
-    fn escape(&mut self) -> Result<(), Fault> {
-        self.at += 1;
-        match self.byte() {
-            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => self.at += 1,
-            b'u' => {
-                self.at += 1;
-                for _ in 0..4 {
-                    if !self.byte().is_ascii_hexdigit() {
-                        return Err(self.fault(BadLine::Syntax));
-                    }
-                    self.at += 1;
-                }
-            }
-            _ => return Err(self.fault(BadLine::Syntax)),
-        }
+        self.at = string_end(self.bytes, self.at, first)?;
         Ok(())
     }
 
@@ -514,9 +472,60 @@ impl<W: Watch> Walker<'_, W> {
     }
 }
 
+/// Goes on at `first`, the first byte that is not plain of a string that starts at `start`: escapes and UTF-8 are checked.
+/// Gives the place behind the closing quote.
+#[inline(never)]
+pub(super) fn string_end(bytes: &[u8], start: usize, first: usize) -> Result<usize, Fault> {
+    let mut at = first;
+    let mut ascii = true;
+    loop {
+        match byte_at(bytes, at) {
+            b'"' => break,
+            b'\\' => at = escape_end(bytes, at)?,
+            0x80.. => {
+                ascii = false;
+                at += 1;
+                // In other scripts every byte is special: look for the end only, the text is checked whole below.
+                let rest = &bytes[at..];
+                at += rest.iter().position(|&byte| byte < 0x80).unwrap_or(rest.len());
+            }
+            0x20.. => at = special(bytes, at),
+            _ => return Err(syntax(at)),
+        }
+    }
+    if !ascii && let Err(error) = std::str::from_utf8(&bytes[start..at]) {
+        return Err(Fault {
+            kind: BadLine::Utf8,
+            at: start + error.valid_up_to(),
+        });
+    }
+    Ok(at + 1)
+}
+
+/// The place behind the escape at `start`.
+fn escape_end(bytes: &[u8], start: usize) -> Result<usize, Fault> {
+    let at = start + 1;
+    match byte_at(bytes, at) {
+        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Ok(at + 1),
+        b'u' => match (at + 1..at + 5).find(|&digit| !byte_at(bytes, digit).is_ascii_hexdigit()) {
+            Some(wrong) => Err(syntax(wrong)),
+            None => Ok(at + 5),
+        },
+        _ => Err(syntax(at)),
+    }
+}
+
+#[cold]
+fn syntax(at: usize) -> Fault {
+    Fault {
+        kind: BadLine::Syntax,
+        at,
+    }
+}
+
 /// The byte at a place; behind the end of the block stands, as it were, one more newline.
 #[inline(always)]
-fn byte_at(bytes: &[u8], at: usize) -> u8 {
+pub(super) fn byte_at(bytes: &[u8], at: usize) -> u8 {
     bytes.get(at).copied().unwrap_or(b'\n')
 }
 

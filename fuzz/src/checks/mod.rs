@@ -6,6 +6,7 @@ pub mod deletion;
 pub mod export;
 pub mod expr;
 pub mod frame;
+pub mod learned;
 pub mod links;
 pub mod newest;
 pub mod prefilter;
@@ -24,11 +25,12 @@ use serde::de::IgnoredAny;
 pub type Check = fn(&[u8]);
 
 /// Every target with its check.
-pub const TARGETS: [(&str, Check); 11] = [
+pub const TARGETS: [(&str, Check); 12] = [
     ("deletion", deletion::check),
     ("export", export::check),
     ("expr", expr::check),
     ("frame", frame::check),
+    ("learned", learned::check),
     ("links", links::check),
     ("newest", newest::check),
     ("prefilter", prefilter::check),
