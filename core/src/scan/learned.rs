@@ -11,8 +11,8 @@
 //!                             the line is unknown: the walker reads it from its start, and may teach it
 //! ```
 //!
-//! A *state* is the place of a value (the names and arrays that lead to it, see [`places`]) and whether it is a string or a
-//! number. So a state knows which containers are open and which names the trie watches there: a text that was valid behind
+//! A *state* is the place of a value (the names and arrays that lead to it) and whether it is a string or a number. So a
+//! state knows which containers are open and which names the trie watches there: a text that was valid behind
 //! this state in one line is valid behind it in every line, and arrays of any length go round. An *edge* is the exact text
 //! up to the next hole. It only ever comes from a line that the walker has accepted to its last byte, and carries *actions*:
 //! where a captured value begins and ends, where a watched name stands, where a member of the root closes. The run does
@@ -26,9 +26,9 @@
 //! The automaton has no verdict of its own. Whatever it does not know, valid or not, is *unknown*, and the walker reads the
 //! line again from its start. What has been learned depends on the lines gone by; what comes of a line does not.
 //!
-//! Strings that nearly every line of a sample has at a place become part of the text ([`lesson::Aim::Values`]); the hole
-//! stays as a second choice. Everything is bounded: edges, their texts, places, lessons ([`pace`]). Input that is different
-//! in every line is soon left to the walker.
+//! Strings that nearly every line of a sample has at a place become part of the text; the hole stays as a second choice.
+//! Everything is bounded: edges, their texts, places, lessons. Input that is different in every line is soon left to the
+//! walker.
 
 mod automaton;
 mod lesson;
@@ -130,24 +130,26 @@ impl Learned {
             self.until_sample == 0
         };
         let is_lesson = by_walker && !self.full && self.pace.may_learn();
-        if !(is_sample || is_lesson) || (checked == Checked::Part && !self.is_valid(trie, bytes, start)) {
-            self.until_sample = self.until_sample.max(1);
-            return;
-        }
-        if is_lesson && self.teach(trie, bytes, start, Aim::Edges).is_err() {
-            // A line that cannot be learned is no reason to stop; too many edges are.
-            self.full = self.automaton.is_full();
-        }
         if is_sample {
+            // Spent whatever the line is: to look for a good one could mean to walk every line.
             self.until_sample = SAMPLE_EVERY;
             self.samples -= 1;
-            // What of the line was counted stays counted.
-            let _ = self.teach(trie, bytes, start, Aim::Values);
-            if self.samples == 0 && self.places.settle() > 0 {
-                self.automaton.clear();
-                self.pace = Pace::default();
-                self.full = false;
+        }
+        let is_wanted = is_sample || is_lesson;
+        if is_wanted && (checked == Checked::Whole || self.is_valid(trie, bytes, start)) {
+            if is_lesson && self.teach(trie, bytes, start, Aim::Edges).is_err() {
+                // A line that cannot be learned is no reason to stop; too many edges are.
+                self.full = self.automaton.is_full();
             }
+            if is_sample {
+                // What of the line was counted stays counted.
+                let _ = self.teach(trie, bytes, start, Aim::Values);
+            }
+        }
+        if is_sample && self.samples == 0 && self.places.settle() > 0 {
+            self.automaton.clear();
+            self.pace = Pace::default();
+            self.full = false;
         }
     }
 

@@ -14,6 +14,8 @@ use crate::scan::walk::byte_at;
 const MOST_OPEN: usize = 64;
 const MOST_VALUES: usize = 1 << 14;
 
+const LONGEST_OFFSET: u16 = LONGEST as u16;
+
 /// What a lesson is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Aim {
@@ -290,9 +292,10 @@ impl<'l> Lesson<'l> {
     }
 
     fn note(&mut self, action: Action) {
-        // An offset that is too large belongs to a text that is too long, which no edge takes.
-        let offset = (self.at - self.text).min(LONGEST + 1) as u16;
-        if self.aim == Aim::Edges {
+        // What lies behind the longest text belongs to a text that no edge takes.
+        if let Ok(offset @ ..=LONGEST_OFFSET) = u16::try_from(self.at - self.text)
+            && self.aim == Aim::Edges
+        {
             self.desk.ops.push(Op { offset, action });
         }
     }

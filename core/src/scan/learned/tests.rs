@@ -227,3 +227,15 @@ fn a_deep_or_a_long_line_teaches_what_it_can_and_does_no_harm() {
     }
     assert!(learned.size() < 1 << 18);
 }
+
+/// Lines that are dropped early and wrong behind that: the samples are soon spent, not looked for in every line.
+#[test]
+fn wrong_lines_use_up_the_samples() {
+    let trie = trie(&[&["a"]]);
+    let mut learned = Learned::default();
+    let bytes = b"{\"a\":\"1\",\"b\":}\n";
+    for _ in 0..SAMPLES * SAMPLE_EVERY {
+        learned.learn(&trie, bytes, 0, true, Checked::Part);
+    }
+    assert_eq!(learned.samples, 0);
+}
