@@ -31,8 +31,8 @@ pub struct Case {
     pub kept: u64,
 }
 
-/// A name, lines, and the filters that run over them.
-type Wanted<'w> = (&'w str, &'w Arc<Vec<u8>>, Vec<String>);
+/// Name, lines, filters.
+type Wanted<'t> = (&'static str, &'t Arc<Vec<u8>>, Vec<String>);
 
 /// All cases over this data, or the one of this name.
 ///
