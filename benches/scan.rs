@@ -31,6 +31,9 @@ pub struct Case {
     pub kept: u64,
 }
 
+/// Name, lines, filters.
+type Wanted<'t> = (&'static str, &'t Arc<Vec<u8>>, Vec<String>);
+
 /// All cases over this data, or the one of this name.
 ///
 /// # Panics
@@ -48,7 +51,7 @@ pub fn cases(data: &Data, only: Option<&str>) -> Vec<Case> {
     let created = quantile(&benefits, "/created", 0.99);
     let updated = quantile(&observations, "/meta/lastUpdated", 0.99);
     let (claims, patients) = (of("Claim"), of("Patient"));
-    let wanted: [(&str, &Arc<Vec<u8>>, Vec<String>); 13] = [
+    let wanted: [Wanted<'_>; 13] = [
         ("observation-late-1", &observations, by_date(0.99)),
         ("observation-late-30", &observations, by_date(0.7)),
         ("observation-late-100", &observations, by_date(0.0)),
