@@ -93,8 +93,8 @@ pub fn check(data: &[u8]) {
         .chain(memchr_all(&block).map(|newline| newline + 1))
         .filter(|&start| start < block.len())
         .collect();
-    let passes = if input.long && block.len() < 2000 {
-        MOST_PASSES
+    let passes = if input.long {
+        PASSES + LINES / starts.len()
     } else {
         PASSES
     };
