@@ -163,6 +163,7 @@ fn mutated(text: &[u8], plans: &[Plan], many: u64, random: &mut Random, found: &
         .collect();
     let mut pairs: Vec<Pair> = plans.iter().map(|_| Pair::new()).collect();
     let mut blocks: Vec<Vec<u8>> = Vec::new();
+    let mut wrong: Vec<Vec<u8>> = Vec::new();
     let (mut made, mut at) = (0, 0);
     let mut turn = 0;
     while made < many || !blocks.is_empty() {
@@ -171,8 +172,17 @@ fn mutated(text: &[u8], plans: &[Plan], many: u64, random: &mut Random, found: &
             for _ in 0..1 + random.below(40) {
                 at = (at + 1) % lines.len();
                 if random.one_in(5) {
-                    let other = random.pick(&lines).copied().unwrap_or_default();
-                    block.extend(garble(lines[at], other, random));
+                    // Pieces of what was wrong before come again: a wrong line must not have taught them.
+                    let other = match random.pick(&wrong) {
+                        Some(wrong) if random.one_in(2) => wrong,
+                        _ => random.pick(&lines).copied().unwrap_or_default(),
+                    };
+                    let line = garble(lines[at], other, random);
+                    block.extend_from_slice(&line);
+                    match wrong.len() {
+                        0..32 => wrong.push(line),
+                        len => wrong[random.below(len as u64) as usize] = line,
+                    }
                     made += 1;
                 } else {
                     block.extend_from_slice(lines[at]);
