@@ -36,7 +36,7 @@ struct Lines {
     data: &'static str,
     text: Arc<Vec<u8>>,
     resources: Vec<Value>,
-    /// Patients that Observations refer to, in their order.
+    /// Patients of the lines, in their order.
     patients: Vec<String>,
 }
 
@@ -77,19 +77,16 @@ impl Lines {
         }
         let resources: Vec<Value> = resources(&text).collect();
         let mut seen = BTreeSet::new();
-        let subject = |resource: &Value| {
-            Some(
-                resource["subject"]["reference"]
-                    .as_str()?
-                    .strip_prefix("Patient/")?
-                    .to_owned(),
-            )
+        let of = |resource: &Value| match resource["resourceType"].as_str() {
+            Some("Patient") => resource["id"].as_str().map(str::to_owned),
+            _ => {
+                let subject = resource["subject"]["reference"].as_str()?;
+                Some(subject.strip_prefix("Patient/")?.to_owned())
+            }
         };
-        let observations = resources
+        let patients = resources
             .iter()
-            .filter(|resource| resource["resourceType"] == "Observation");
-        let patients = observations
-            .filter_map(subject)
+            .filter_map(of)
             .filter(|id| seen.insert(id.clone()))
             .collect();
         Lines {
