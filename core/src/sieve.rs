@@ -2,6 +2,7 @@
 //!
 //! Stateless: the same block gives the same batch on any thread and in any order.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use memchr::memmem::Finder;
@@ -369,10 +370,14 @@ fn judge(
     start: usize,
     scratch: &mut Scratch,
 ) -> Line {
-    if let Some(patients) = &type_plan.mentions
-        && !prefilter::may_mention(&block[start..newline(block, start)], patients)
-    {
-        return left_early(block, start, start, scratch, |end| Line::Dropped { end, type_index });
+    if let Some(patients) = &type_plan.mentions {
+        let end = newline(block, start);
+        if !prefilter::may_mention(&block[start..end], patients) {
+            return left_at(block, start, start..end, scratch, |end| Line::Dropped {
+                end,
+                type_index,
+            });
+        }
     }
     if plan.trusts() && type_plan.gates.is_empty() {
         return left_early(block, start, start, scratch, |end| Line::Kept { end, type_index });
@@ -400,8 +405,19 @@ fn judge(
 /// not end in a newline have such lines, and the second record must not go with the first. Where `}{` stands, the line is
 /// walked to its end, which tells a text that holds it from a second object.
 fn left_early(block: &[u8], start: usize, at: usize, scratch: &mut Scratch, verdict: impl Fn(usize) -> Line) -> Line {
-    let end = newline(block, at);
-    if scratch.joint.find(&block[at..end]).is_none() {
+    left_at(block, start, at..newline(block, at), scratch, verdict)
+}
+
+/// The same where the newline, at the end of the rest, has been found.
+fn left_at(
+    block: &[u8],
+    start: usize,
+    rest: Range<usize>,
+    scratch: &mut Scratch,
+    verdict: impl Fn(usize) -> Line,
+) -> Line {
+    let end = rest.end;
+    if scratch.joint.find(&block[rest]).is_none() {
         return verdict(end);
     }
     whole(block, start, scratch, verdict)
