@@ -195,7 +195,7 @@ fn text_of(json: Json<'_>, name: &str) -> Option<String> {
 }
 
 /// FNV-1a: enough to tell two lines of one id apart, and the same everywhere.
-fn content(line: &[u8]) -> u64 {
+pub(crate) fn content(line: &[u8]) -> u64 {
     line.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })

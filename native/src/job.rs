@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use fhirehose_core::manifest::Generation;
+use fhirehose_core::manifest::{Generation, ManifestFacts};
 use fhirehose_core::membership::Membership;
 use fhirehose_core::partition::Limits;
 use fhirehose_core::plan::Plan;
@@ -58,6 +58,22 @@ pub struct FolderOutput {
     pub manifest: ManifestOptions,
     /// Put what belongs to a patient together; `None`: one type a file.
     pub organize: Option<Organize>,
+}
+
+impl FolderOutput {
+    /// What the manifest says besides the report.
+    pub(crate) fn facts(&self) -> ManifestFacts {
+        let options = &self.manifest;
+        ManifestFacts {
+            generation: options.generation,
+            transaction_time: options.transaction_time.clone(),
+            request: options.request.clone(),
+            requires_access_token: false,
+            base_url: options.base_url.clone(),
+            output_format: "application/fhir+ndjson".to_owned(),
+            organized_by: self.organize.as_ref().map(|_| "Patient".to_owned()),
+        }
+    }
 }
 
 /// Output in blocks, one for each patient.

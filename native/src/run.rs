@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fhirehose_core::manifest::{ManifestFacts, manifest};
+use fhirehose_core::manifest::manifest;
 use fhirehose_core::outcome;
 use fhirehose_core::report::Report;
 use fhirehose_core::sink::Sink;
@@ -143,17 +143,7 @@ fn commit(
 ) -> Result<Exported, JobError> {
     pool::work_off(job, queue)?;
     sink.complete(&mut exported.report)?;
-    let options = &output.manifest;
-    let facts = ManifestFacts {
-        generation: options.generation,
-        transaction_time: options.transaction_time.clone(),
-        request: options.request.clone(),
-        requires_access_token: false,
-        base_url: options.base_url.clone(),
-        output_format: "application/fhir+ndjson".to_owned(),
-        organized_by: output.organized_by(),
-    };
-    sink.commit(&manifest(&exported.report, &facts))?;
+    sink.commit(&manifest(&exported.report, &output.facts()))?;
     Ok(exported)
 }
 

@@ -28,11 +28,6 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Whether the gate is that of a cohort.
-    pub fn is_membership(&self) -> bool {
-        matches!(self.test, Test::Member { .. })
-    }
-
     /// The patients of whom a line must mention one to pass; `None`: it need not.
     pub(super) fn patients(&self) -> Option<Arc<IdSet>> {
         match &self.test {

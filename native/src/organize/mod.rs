@@ -28,7 +28,7 @@ use fhirehose_core::sink::{FileKind, FileName, Sink, Stored};
 use crate::cancel::Cancel;
 use crate::compress::Queue;
 use crate::folder::{FolderSink, OutputFile};
-use crate::job::{FolderOutput, Job, Organize};
+use crate::job::{Job, Organize};
 use blocks::Blocks;
 use gather::Gather;
 use portion::{Portion, Source as Lines};
@@ -95,13 +95,6 @@ pub(crate) enum Routed {
     Gathered(usize),
     /// A file by type.
     Written(OutputFile),
-}
-
-impl FolderOutput {
-    /// The type that the manifest says the output is organized by.
-    pub(crate) fn organized_by(&self) -> Option<String> {
-        self.organize.as_ref().map(|_| "Patient".to_owned())
-    }
 }
 
 impl Organizer {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use fhirehose_core::manifest::{Generation, ManifestFacts, manifest};
+use fhirehose_core::manifest::{Generation, manifest};
 use fhirehose_core::plan::Plan;
 use fhirehose_core::report::FileEntry;
 use fhirehose_core::request::Request;
@@ -242,19 +242,9 @@ impl<'t> Session<'t> {
         let Setting { task, queue, .. } = &self.setting;
         pool::work_off_queue(task.threads, task.compression, queue)?;
         self.sink.complete(&mut report)?;
-        let options = &task.output.manifest;
-        let facts = ManifestFacts {
-            generation: options.generation,
-            transaction_time: options.transaction_time.clone(),
-            request: options.request.clone(),
-            requires_access_token: false,
-            base_url: options.base_url.clone(),
-            output_format: "application/fhir+ndjson".to_owned(),
-            organized_by: None,
-        };
-        let mut text = manifest(&report, &facts);
+        let mut text = manifest(&report, &task.output.facts());
         if replaces {
-            text = marked(&text, options.generation);
+            text = marked(&text, task.output.manifest.generation);
         }
         self.sink.commit(&text)?;
         let starts = self.starts;
