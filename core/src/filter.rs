@@ -4,7 +4,7 @@ use memchr::memmem::Finder;
 
 use crate::ids::IdSet;
 use crate::newest::Age;
-use crate::plan::gate::{Base, Matcher, Path, Targets, Test, Window};
+use crate::plan::gate::{Base, Matcher, Path, Targets, Test, Waiting, Window};
 use crate::plan::{Plan, TypePlan};
 use crate::scan::json::{Json, Kind};
 use crate::scan::slots::{Capture, SlotId};
@@ -21,6 +21,8 @@ pub struct GateStates(Vec<State>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Open,
+    /// What has been read does not say it: the gate has to see the whole line.
+    Waiting,
     /// No by all that has been read; a member that the gate waits for may still turn it into a yes.
     Doubtful,
     Passed,
@@ -102,7 +104,7 @@ impl<'p> Decider<'p> {
             complete: true,
         };
         let mut passes = |gate: usize| {
-            if self.states.0[gate] == State::Open {
+            if matches!(self.states.0[gate], State::Open | State::Waiting) {
                 let passed = line.passes(&self.plan.gates[gate].test) == Ok(true);
                 self.states.0[gate] = if passed { State::Passed } else { State::Failed };
             }
@@ -115,6 +117,41 @@ impl<'p> Decider<'p> {
                     .filters
                     .iter()
                     .any(|filter| filter.gates.iter().all(|&gate| passes(gate))))
+    }
+
+    /// Tests a gate when a member that it reads has ended. `true`: that has decided it.
+    fn decide(&mut self, waiting: &Waiting, bytes: &[u8], at: usize, captures: &[Capture]) -> bool {
+        let Waiting { gate, paths } = waiting;
+        let (state, test) = (self.states.0[*gate], &self.plan.gates[*gate].test);
+        let complete = self.plan.gates[*gate].roots & !self.seen == 0;
+        // A value that is found stays found, so the gate may pass before all places have been read.
+        let early = test.only_grows();
+        if matches!(state, State::Passed | State::Failed) || !(complete || early) {
+            return false;
+        }
+        let line = Line {
+            bytes,
+            captures,
+            contained: self.plan.contained,
+            registry: self.registry,
+            complete: false,
+        };
+        let passes = match test {
+            // What the other members hold has been tested when they ended.
+            Test::Values {
+                paths: all, matchers, ..
+            } if early => line.any_value(paths.iter().filter_map(|&path| all.get(path)), matchers),
+            test => line.passes(test),
+        };
+        let state = match passes {
+            Ok(true) => State::Passed,
+            Err(MustWait) => State::Waiting,
+            Ok(false) if state == State::Waiting => State::Waiting,
+            Ok(false) if complete || self.rest_is_absent(*gate, bytes, at) => State::Failed,
+            Ok(false) => State::Doubtful,
+        };
+        self.states.0[*gate] = state;
+        matches!(state, State::Passed | State::Failed)
     }
 
     /// Whether no filter can pass any more.
@@ -152,34 +189,8 @@ impl Watch for Decider<'_> {
     fn root_closed(&mut self, child: usize, bytes: &[u8], at: usize, captures: &[Capture]) -> Flow {
         self.seen |= 1 << (child & 127);
         let mut decided = false;
-        for &gate in self.plan.by_root.get(child).map(Vec::as_slice).unwrap_or_default() {
-            let complete = self.plan.gates[gate].roots & !self.seen == 0;
-            // A value that is found stays found, so the gate may pass before all places have been read.
-            let early = self.plan.gates[gate].test.only_grows();
-            let is_settled = matches!(self.states.0[gate], State::Passed | State::Failed);
-            if is_settled || !(complete || early) {
-                continue;
-            }
-            let line = Line {
-                bytes,
-                captures,
-                contained: self.plan.contained,
-                registry: self.registry,
-                complete: false,
-            };
-            match line.passes(&self.plan.gates[gate].test) {
-                Ok(true) => self.states.0[gate] = State::Passed,
-                Ok(false) if complete || self.rest_is_absent(gate, bytes, at) => self.states.0[gate] = State::Failed,
-                Ok(false) => {
-                    self.states.0[gate] = State::Doubtful;
-                    continue;
-                }
-                Err(MustWait) => {
-                    self.states.0[gate] = State::Open;
-                    continue;
-                }
-            }
-            decided = true;
+        for waiting in self.plan.by_root.get(child).map(Vec::as_slice).unwrap_or_default() {
+            decided |= self.decide(waiting, bytes, at, captures);
         }
         if !decided || self.reads_all {
             Flow::Continue
@@ -228,8 +239,7 @@ impl<'a> Line<'a> {
                 negated,
                 first_only: false,
             } => {
-                let found = self.any(paths, &mut |path, value| accepts_any(matchers, path, value))?;
-                Ok(found != *negated)
+                Ok(self.any_value(paths.iter(), matchers)? != *negated)
             }
             Test::Values {
                 paths,
@@ -360,6 +370,16 @@ impl<'a> Line<'a> {
         Ok(false)
     }
 
+    /// Whether one of the values of these paths is one of those that are wanted.
+    fn any_value<'t>(&self, paths: impl Iterator<Item = &'t Path>, matchers: &[Matcher]) -> Result<bool, MustWait> {
+        for path in paths {
+            if self.visit(path, &mut |path, value| accepts_any(matchers, path, value))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     fn any(&self, paths: &[Path], test: &mut dyn FnMut(&Path, Json<'a>) -> bool) -> Result<bool, MustWait> {
         for path in paths {
             if self.visit(path, test)? {
@@ -378,6 +398,9 @@ impl<'a> Line<'a> {
     /// Calls `test` on each value of a path until it says true.
     fn visit(&self, path: &Path, test: &mut dyn FnMut(&Path, Json<'a>) -> bool) -> Result<bool, MustWait> {
         let Some(slot) = path.slot else { return Ok(false) };
+        if path.is_plain() {
+            return Ok(self.captured(slot).any(|value| test(path, value)));
+        }
         let only = path.tests.iter().find_map(|(at, test)| match test {
             WhereTest::Index(index) if *at == 0 => Some(*index),
             _ => None,

@@ -11,6 +11,7 @@ use crate::error::BadLine;
 use crate::filter::{Decider, GateStates};
 use crate::gather::Gathered;
 use crate::plan::associated::Stage;
+use crate::plan::elements::Elements;
 use crate::plan::{Plan, TypePlan};
 use crate::prefilter;
 use crate::project;
@@ -35,7 +36,7 @@ pub struct Scratch {
     type_trie: Trie,
     /// Finds where two JSON texts meet.
     joint: Finder<'static>,
-    /// The type of the line before, which is most often the type of the next.
+    /// How the line before began, up to behind its type, which is most often the type of the next.
     last_type: (Vec<u8>, usize),
     /// What has been gathered for the passes behind this one.
     pub gathered: Gathered,
@@ -66,22 +67,38 @@ impl Scratch {
         self.known.learning()
     }
 
-    /// Whether lines of the type are looked at whatever becomes of them, and so have to be right to their end.
-    fn notes(&self, plan: &Plan, type_index: usize) -> bool {
-        // A Bundle may tell of deletions.
-        tells_deletions(plan, type_index) || self.rolls(plan, type_index)
-    }
-
-    fn rolls(&self, plan: &Plan, type_index: usize) -> bool {
-        let name = |index: usize| plan.registry().types().get(index).map(String::as_str);
-        self.roll
-            .as_ref()
-            .is_some_and(|roll| name(type_index).is_some_and(|name| roll.notes(name)))
+    fn duty<'p>(&self, plan: &'p Plan, type_index: usize) -> Duty<'p> {
+        let name = plan.registry().types().get(type_index);
+        let is_rolled = |roll: &Arc<Roll>| name.is_some_and(|name| roll.notes(name));
+        Duty {
+            type_index,
+            plan: plan.type_plan(type_index),
+            rolls: self.roll.as_ref().is_some_and(is_rolled),
+            tells_deletions: plan.stage() == Stage::Main && plan.bundle() == Some(type_index),
+            gathers: plan.gather().is_some() || plan.deleted().has(type_index),
+        }
     }
 }
 
-fn tells_deletions(plan: &Plan, type_index: usize) -> bool {
-    plan.stage() == Stage::Main && plan.bundle() == Some(type_index)
+/// What is to be done with lines of one type, known before they are read.
+#[derive(Clone, Copy)]
+struct Duty<'p> {
+    type_index: usize,
+    /// Of a type that is exported.
+    plan: Option<&'p TypePlan>,
+    /// They are taken down.
+    rolls: bool,
+    /// They are Bundles, which may tell of deletions.
+    tells_deletions: bool,
+    /// Those that have passed their gates are looked at once more.
+    gathers: bool,
+}
+
+impl Duty<'_> {
+    /// Whether lines are looked at whatever becomes of them, and so have to be right to their end.
+    fn notes(&self) -> bool {
+        self.tells_deletions || self.rolls
+    }
 }
 
 impl Default for Scratch {
@@ -177,8 +194,9 @@ pub fn run(plan: &Plan, block: &[u8], scratch: &mut Scratch, batch: &mut Batch) 
     scratch.known.begin(plan);
     debug_assert!(block.is_empty() || block.ends_with(b"\n"));
     let mut start = 0;
+    let mut duty = None;
     while start < block.len() {
-        let line = sieve_line(plan, block, start, scratch);
+        let line = sieve_line(plan, block, start, scratch, &mut duty);
         let (Line::Blank { end } | Line::Dropped { end, .. } | Line::Kept { end, .. } | Line::Bad { end, .. }) = line;
         let too_long = end - start > plan.max_line();
         if too_long {
@@ -189,8 +207,11 @@ pub fn run(plan: &Plan, block: &[u8], scratch: &mut Scratch, batch: &mut Batch) 
                 type_index: None,
             });
         } else {
-            let line = scratch.look_at(plan, &block[start..end], line);
-            batch.take(plan, block, start, line);
+            let line = match &duty {
+                Some(duty) => scratch.look_at(plan, duty, &block[start..end], line),
+                None => line,
+            };
+            batch.take(plan, block, start, line, duty.as_ref().and_then(|duty| duty.plan));
         }
         batch.lines += 1;
         batch.bytes += if too_long { 0 } else { (end + 1 - start) as u64 };
@@ -209,7 +230,8 @@ impl Batch {
         self.read.resize(types, 0);
     }
 
-    fn take(&mut self, plan: &Plan, block: &[u8], start: usize, line: Line) {
+    /// `type_plan`: of the line's type, where it has one.
+    fn take(&mut self, plan: &Plan, block: &[u8], start: usize, line: Line, type_plan: Option<&TypePlan>) {
         match line {
             Line::Blank { .. } => {}
             Line::Bad {
@@ -226,7 +248,8 @@ impl Batch {
             Line::Dropped { type_index, .. } => self.count(type_index),
             Line::Kept { end, type_index } => {
                 self.count(type_index);
-                self.keep(plan, block, start, end, type_index);
+                let elements = type_plan.and_then(|type_plan| type_plan.elements.as_ref());
+                self.keep(plan, block, start, end, type_index, elements);
             }
         }
     }
@@ -237,12 +260,17 @@ impl Batch {
         }
     }
 
-    fn keep(&mut self, plan: &Plan, block: &[u8], start: usize, newline: usize, type_index: usize) {
+    fn keep(
+        &mut self,
+        plan: &Plan,
+        block: &[u8],
+        start: usize,
+        newline: usize,
+        type_index: usize,
+        elements: Option<&Elements>,
+    ) {
         let carriage_return = newline > start && block[newline - 1] == b'\r';
         let end = if carriage_return { newline - 1 } else { newline };
-        let elements = plan
-            .type_plan(type_index)
-            .and_then(|type_plan| type_plan.elements.as_ref());
         let mut run = Run {
             start: start as u32,
             end: if carriage_return {
@@ -301,7 +329,14 @@ impl Run {
     }
 }
 
-fn sieve_line(plan: &Plan, block: &[u8], start: usize, scratch: &mut Scratch) -> Line {
+/// `duty`: that of the line's type, when its type is known.
+fn sieve_line<'p>(
+    plan: &'p Plan,
+    block: &[u8],
+    start: usize,
+    scratch: &mut Scratch,
+    duty: &mut Option<Duty<'p>>,
+) -> Line {
     let type_index = match leading_type(plan.registry(), block, start, &mut scratch.last_type) {
         Some(type_index) => type_index,
         None => match type_by_walk(plan.registry(), block, start, scratch) {
@@ -309,11 +344,14 @@ fn sieve_line(plan: &Plan, block: &[u8], start: usize, scratch: &mut Scratch) ->
             Err(line) => return line,
         },
     };
-    let is_noted = scratch.notes(plan, type_index);
-    let line = match plan.type_plan(type_index) {
-        None if is_noted => whole(block, start, scratch, |end| Line::Dropped { end, type_index }),
+    let duty = match duty {
+        Some(duty) if duty.type_index == type_index => duty,
+        _ => duty.insert(scratch.duty(plan, type_index)),
+    };
+    let line = match duty.plan {
+        None if duty.notes() => whole(block, start, scratch, |end| Line::Dropped { end, type_index }),
         None => left_early(block, start, start, scratch, |end| Line::Dropped { end, type_index }),
-        Some(type_plan) => judge(plan, type_plan, type_index, is_noted, block, start, scratch),
+        Some(type_plan) => judge(plan, type_plan, type_index, duty.notes(), block, start, scratch),
     };
     match line {
         Line::Bad { end, at, kind, .. } => Line::Bad {
@@ -329,16 +367,19 @@ fn sieve_line(plan: &Plan, block: &[u8], start: usize, scratch: &mut Scratch) ->
 impl Scratch {
     /// Gathers from a line that has been judged, and takes it down. One that passed only for what it refers to is not
     /// kept.
-    fn look_at(&mut self, plan: &Plan, bytes: &[u8], line: Line) -> Line {
+    fn look_at(&mut self, plan: &Plan, duty: &Duty<'_>, bytes: &[u8], line: Line) -> Line {
+        if !duty.notes() && !duty.gathers {
+            return line;
+        }
         let (Line::Kept { end, type_index } | Line::Dropped { end, type_index }) = line else {
             return line;
         };
-        if self.rolls(plan, type_index)
+        if duty.rolls
             && let Some(roll) = &self.roll
         {
             roll.note(&plan.registry().types()[type_index], bytes);
         }
-        if tells_deletions(plan, type_index) {
+        if duty.tells_deletions {
             match self.gathered.bundle(plan, bytes) {
                 Ok(false) => {}
                 Ok(true) => return Line::Dropped { end, type_index },
@@ -352,7 +393,7 @@ impl Scratch {
                 }
             }
         }
-        match (&line, plan.type_plan(type_index)) {
+        match (&line, duty.plan) {
             (Line::Kept { .. }, Some(type_plan)) if !self.gathered.passed(plan, type_plan, type_index, bytes) => {
                 Line::Dropped { end, type_index }
             }
@@ -442,18 +483,20 @@ impl Watch for ToTheEnd {
 
 /// The type of a line that begins with `{"resourceType":"…"`, blanks allowed. `None`: look properly.
 fn leading_type(registry: &Registry, block: &[u8], start: usize, last: &mut (Vec<u8>, usize)) -> Option<usize> {
+    if !last.0.is_empty() && block[start..].starts_with(&last.0) {
+        return Some(last.1);
+    }
     let at = expect(block, start, b"{")?;
     let at = expect(block, at, b"\"resourceType\"")?;
     let at = expect(block, at, b":")?;
     let at = expect(block, at, b"\"")?;
     let rest = &block[at..];
-    if rest.len() > last.0.len() && rest[last.0.len()] == b'"' && rest.starts_with(&last.0) && !last.0.is_empty() {
-        return Some(last.1);
-    }
     let end = rest.iter().take(65).position(|&byte| byte == b'"')?;
     let name = std::str::from_utf8(&rest[..end]).ok()?;
     let type_index = registry.type_index(name)?;
-    *last = (name.as_bytes().to_vec(), type_index);
+    last.0.clear();
+    last.0.extend_from_slice(&block[start..=at + end]);
+    last.1 = type_index;
     Some(type_index)
 }
 

@@ -38,6 +38,15 @@ impl Gate {
     }
 }
 
+/// A gate that reads a member of the root.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// The gate's number.
+    pub gate: usize,
+    /// Which of the paths of its test, as [`Test::paths`] counts them, start with the member.
+    pub paths: Box<[usize]>,
+}
+
 /// The condition of a gate.
 #[derive(Clone, Debug)]
 pub enum Test {
@@ -246,6 +255,11 @@ impl Test {
 }
 
 impl Path {
+    /// Whether what is captured is the value itself, with nothing to follow and nothing to test on the way.
+    pub fn is_plain(&self) -> bool {
+        self.rest.is_empty() && self.tests.is_empty() && self.reference.only.is_none()
+    }
+
     /// The member of the resource that the path starts with.
     pub fn root(&self) -> String {
         self.dotted.split('.').next().unwrap_or_default().to_owned()

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use associated::{Found, Part, Parts, ProvenanceRule, Stage};
 use elements::Elements;
-use gate::{Gate, Window};
+use gate::{Gate, Waiting, Window};
 use of_type::Compilation;
 
 use crate::deleted::Deleted;
@@ -104,7 +104,7 @@ pub struct TypePlan {
     /// The filters: a line passes if it passes all gates of one of them, or if there is none.
     pub filters: Vec<Filter>,
     /// For each child of the trie's root, the gates that read it.
-    pub by_root: Vec<Vec<usize>>,
+    pub by_root: Vec<Vec<Waiting>>,
     /// For each child of the trie's root a search for its name in quotes.
     pub root_names: Vec<memchr::memmem::Finder<'static>>,
     /// Slot of the contained resources, if a gate may have to look into them.

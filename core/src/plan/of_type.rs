@@ -3,7 +3,7 @@
 use super::associated::{self, Found, Part, Parts, ProvenanceRule, Stage};
 use super::compile::Compiler;
 use super::elements::Elements;
-use super::gate::{Gate, Test, Window};
+use super::gate::{Gate, Path, Test, Waiting, Window};
 use super::paths::Places;
 use super::{Filter, Gather, Parsed, Role, TypePlan, compartment, window};
 use crate::problem::Problem;
@@ -71,6 +71,9 @@ impl Compilation<'_> {
             problems.push(Problem::whole("type-filter", "", message));
         }
         let by_root = bind_roots(&mut gates, &places.trie);
+        for child in (0..by_root.len()).filter(|&child| by_root[child].is_empty()) {
+            places.trie.hush(child);
+        }
         let root_names = root_names(&places.trie);
         let Places { trie, contained, .. } = places;
         TypePlan {
@@ -187,8 +190,15 @@ pub(super) fn root_names(trie: &Trie) -> Vec<memchr::memmem::Finder<'static>> {
     trie.node(0).names().map(quoted).collect()
 }
 
+/// Which of the paths of a test start with a member of the root.
+fn paths_below(test: &Test, child: usize, trie: &Trie) -> Box<[usize]> {
+    let is_below = |path: &&Path| path.slot.is_some() && trie.root_child(&path.root()) == Some(child);
+    let paths = test.paths();
+    (0..paths.len()).filter(|&index| is_below(&paths[index])).collect()
+}
+
 /// Tells each gate which members of the root it waits for, and each member which gates wait for it.
-pub(super) fn bind_roots(gates: &mut [Gate], trie: &Trie) -> Vec<Vec<usize>> {
+pub(super) fn bind_roots(gates: &mut [Gate], trie: &Trie) -> Vec<Vec<Waiting>> {
     let mut by_root = vec![Vec::new(); trie.node(0).children()];
     for (index, gate) in gates.iter_mut().enumerate() {
         let names = match &gate.test {
@@ -203,7 +213,10 @@ pub(super) fn bind_roots(gates: &mut [Gate], trie: &Trie) -> Vec<Vec<usize>> {
         for child in names.iter().filter_map(|name| trie.root_child(name)) {
             if gate.roots & (1 << (child & 127)) == 0 {
                 gate.roots |= 1 << (child & 127);
-                by_root[child].push(index);
+                by_root[child].push(Waiting {
+                    gate: index,
+                    paths: paths_below(&gate.test, child, trie),
+                });
             }
         }
     }

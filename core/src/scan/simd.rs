@@ -1,6 +1,8 @@
 //! The vector primitives of the scanner, each with its safe twin. The only module that may say `unsafe`.
 #![allow(unsafe_code)]
 
+pub mod lanes;
+
 /// Returns the index of the first byte at or after `from` that ends or complicates a JSON string: a quote, a
 /// backslash, a control character, or a byte of a multi-byte character. Returns `bytes.len()` if there is none.
 ///
@@ -73,68 +75,6 @@ fn special_bytes(bytes: &[u8], from: usize) -> usize {
     found.map_or(bytes.len(), |at| from + at)
 }
 
-/// Whether `bytes` has at `at` the same `len` bytes as `texts` at `from`. No, where either ends before.
-///
-/// A vector of 16 bytes is read whole, so of a shorter text both should go on for a few bytes behind: where one does not,
-/// the safe twin compares.
-#[inline(always)]
-pub fn equal(bytes: &[u8], at: usize, texts: &[u8], from: usize, len: usize) -> bool {
-    #[cfg(target_arch = "x86_64")]
-    {
-        equal_sse2(bytes, at, texts, from, len)
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    {
-        equal_bytes(bytes, at, texts, from, len)
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-fn equal_sse2(bytes: &[u8], at: usize, texts: &[u8], from: usize, len: usize) -> bool {
-    use std::arch::x86_64::{__m128i, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8};
-    let reads = len.max(16);
-    let fits = |slice: &[u8], place: usize| slice.len().checked_sub(place).is_some_and(|rest| rest >= reads);
-    if !fits(bytes, at) || !fits(texts, from) {
-        return equal_bytes(bytes, at, texts, from, len);
-    }
-    // Which of the 16 bytes from `offset` on are the same.
-    let same = |offset: usize| {
-        debug_assert!(offset + 16 <= reads);
-        // SAFETY: every call below has `offset + 16 <= reads`, and `reads` bytes are in both slices behind their places,
-        // as tested above; the loads have no alignment demand.
-        unsafe {
-            let left = _mm_loadu_si128(bytes.as_ptr().add(at + offset).cast::<__m128i>());
-            let right = _mm_loadu_si128(texts.as_ptr().add(from + offset).cast::<__m128i>());
-            _mm_movemask_epi8(_mm_cmpeq_epi8(left, right)) as u32
-        }
-    };
-    if len < 16 {
-        // What is too much of the vector does not count.
-        let wanted = (1u32 << len) - 1;
-        return same(0) & wanted == wanted;
-    }
-    // The last vector overlaps the one before, so that nothing has to be masked.
-    let last = len - 16;
-    let mut done = 0;
-    while done < last {
-        if same(done) != 0xffff {
-            return false;
-        }
-        done += 16;
-    }
-    same(last) == 0xffff
-}
-
-/// The safe twin of [`equal`].
-pub fn equal_bytes(bytes: &[u8], at: usize, texts: &[u8], from: usize, len: usize) -> bool {
-    let part = |slice, place: usize| <[u8]>::get(slice, place..place.checked_add(len)?);
-    match (part(bytes, at), part(texts, from)) {
-        (Some(left), Some(right)) => left == right,
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,42 +111,5 @@ mod tests {
             assert_eq!(special(bytes, from), special_bytes(bytes, from));
             assert_eq!(special_words(bytes, from), special_bytes(bytes, from));
         }
-    }
-
-    #[test]
-    fn equal_is_its_twin_at_every_length_and_every_place() {
-        let texts: Vec<u8> = (0..96u8).collect();
-        for len in 0..50 {
-            for (at, from) in [
-                (0, 0),
-                (1, 3),
-                (7, 16),
-                (40, 5),
-                (60, 60),
-                (95, 95),
-                (96, 96),
-                (97, 0),
-                (0, 97),
-            ] {
-                let mut bytes = vec![b'#'; 96];
-                for offset in 0..len {
-                    if let (Some(byte), Some(&wanted)) = (bytes.get_mut(at + offset), texts.get(from + offset)) {
-                        *byte = wanted;
-                    }
-                }
-                let fits = at + len <= 96 && from + len <= 96;
-                assert_eq!(equal(&bytes, at, &texts, from, len), fits, "{len} at {at} from {from}");
-                assert_eq!(equal_bytes(&bytes, at, &texts, from, len), fits);
-                for wrong in 0..96 {
-                    bytes[wrong] ^= 0x80;
-                    let expected = equal_bytes(&bytes, at, &texts, from, len);
-                    assert_eq!(equal(&bytes, at, &texts, from, len), expected, "{len} at {at}, {wrong}");
-                    assert_eq!(expected, fits && !(at..at + len).contains(&wrong));
-                    bytes[wrong] ^= 0x80;
-                }
-            }
-        }
-        assert!(!equal(b"abc", 1, b"abc", 1, usize::MAX));
-        assert!(equal(b"", 0, b"", 0, 0));
     }
 }

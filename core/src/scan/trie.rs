@@ -13,6 +13,8 @@ pub const MAX_CHILDREN: usize = 128;
 pub struct Trie {
     nodes: Vec<Node>,
     slots: SlotId,
+    /// Children of the root, one bit each, whose end nobody waits for.
+    quiet: u128,
 }
 
 /// One object, or each item of an array of objects, at one path.
@@ -38,6 +40,7 @@ impl Default for Trie {
         Trie {
             nodes: vec![Node::default()],
             slots: 0,
+            quiet: 0,
         }
     }
 }
@@ -93,6 +96,17 @@ impl Trie {
             .edges
             .iter()
             .position(|edge| *edge.name == *name.as_bytes())
+    }
+
+    /// A watcher does not wait for the end of this child of the root, and is not told of it.
+    pub fn hush(&mut self, child: usize) {
+        self.quiet |= 1 << (child & 127);
+    }
+
+    /// Whether a watcher is told when this child of the root has ended.
+    #[inline]
+    pub fn tells(&self, child: usize) -> bool {
+        self.quiet >> (child & 127) & 1 == 0
     }
 
     /// The most children that any node has; a plan refuses more than [`MAX_CHILDREN`].

@@ -25,7 +25,8 @@ pub enum Flow {
 
 /// Decides while a line is walked.
 pub trait Watch {
-    /// A watched member of the root object, the `child`-th of the trie's root, has been read to its end, which is `at`.
+    /// A watched member of the root object, the `child`-th of the trie's root, has been read to its end, which is `at`. Not
+    /// called for those that are hushed.
     fn root_closed(&mut self, child: usize, bytes: &[u8], at: usize, captures: &[Capture]) -> Flow;
 }
 
@@ -169,7 +170,7 @@ impl<W: Watch> Walker<'_, W> {
                     }
                     seen |= bit;
                     self.watched(child)?;
-                    if ROOT {
+                    if ROOT && self.trie.tells(index) {
                         let flow = self.watch.root_closed(index, self.bytes, self.at, self.captures);
                         if flow != Flow::Continue {
                             return Ok(flow);

@@ -1,7 +1,7 @@
 //! States, edges and the run over a line. What becomes an edge is up to [`super::lesson`].
 
 use super::places::NONE;
-use crate::scan::simd::{equal, special};
+use crate::scan::simd::lanes::{CHUNK, Chunk, Chunks, Lanes, Task, Width};
 use crate::scan::slots::{Capture, SlotId};
 use crate::scan::walk::{Flow, Walked, Watch, byte_at, string_end};
 
@@ -51,19 +51,34 @@ pub(super) struct Op {
     pub(super) action: Action,
 }
 
-/// Text, and what follows it. Laid out for the run: `then` is what is looked for behind the hole, without a look at the state.
+/// Text, and what follows it: one line of the cache, in which nearly every comparison is decided. `then` is what is looked
+/// for behind the hole, without a look at the state.
 #[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
 struct Edge {
-    text: u32,
-    len: u32,
+    /// The first bytes of the text, and which of them count.
+    head: Chunk,
+    counts: u32,
+    /// Where the chunks behind the head are.
+    more: u32,
     /// First edge of the state behind the hole.
     then: u32,
     /// The next edge of the same state, not longer than this one.
     or: u32,
     ops: u32,
+    to: u32,
+    len: u16,
     op_count: u16,
     hole: Hole,
-    to: u32,
+    /// There is nothing to do in the text, and a string behind it: what most edges are.
+    is_plain: bool,
+}
+
+impl Edge {
+    /// How many chunks there are behind the head.
+    fn chunks(&self) -> usize {
+        usize::from(self.len).div_ceil(CHUNK).saturating_sub(1)
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -84,8 +99,9 @@ pub(super) struct Automaton {
     edges: Vec<Edge>,
     states: Vec<State>,
     ops: Vec<Op>,
-    /// Texts, each filled up to 16 bytes.
-    texts: Vec<u8>,
+    /// What stands behind the heads of the texts.
+    chunks: Vec<Chunk>,
+    width: Width,
 }
 
 impl Default for Automaton {
@@ -95,8 +111,101 @@ impl Default for Automaton {
             edges: Vec::new(),
             states: vec![start],
             ops: Vec::new(),
-            texts: Vec::new(),
+            chunks: Vec::new(),
+            width: Width::widest(),
         }
+    }
+}
+
+/// One line to run over.
+struct Run<'r, W> {
+    automaton: &'r Automaton,
+    bytes: &'r [u8],
+    start: usize,
+    marks: &'r mut Marks,
+    captures: &'r mut Vec<Capture>,
+    watch: &'r mut W,
+}
+
+impl<W: Watch> Task for Run<'_, W> {
+    type Output = Option<Walked>;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) -> Option<Walked> {
+        let Run {
+            automaton,
+            bytes,
+            start,
+            marks,
+            captures,
+            watch,
+        } = self;
+        let edges = automaton.edges.as_slice();
+        let chunks = Chunks::new(bytes);
+        let mut at = start;
+        let mut next = automaton.states[START as usize].first;
+        // Where the string began whose end is looked for.
+        let mut inside = NOWHERE;
+        loop {
+            let Some(edge) = automaton.matching::<L>(edges, next, chunks, at) else {
+                // Where it was not the closing quote that ended the search, the string goes on. The closing quote belongs to
+                // the next text.
+                at = rest_of_string(bytes, inside, at)?;
+                inside = NOWHERE;
+                continue;
+            };
+            let begin = at;
+            at += usize::from(edge.len);
+            if !edge.is_plain {
+                if edge.op_count > 0
+                    && let Some(stopped) = automaton.act(edge, bytes, begin, marks, captures, watch)?
+                {
+                    return Some(stopped);
+                }
+                match edge.hole {
+                    Hole::String => {}
+                    Hole::Number => {
+                        at = number_end(bytes, at)?;
+                        inside = NOWHERE;
+                        next = edge.then;
+                        continue;
+                    }
+                    Hole::End => return Some(Walked::Whole(at - 1)),
+                }
+            }
+            inside = at;
+            at = special::<L>(chunks, at);
+            next = edge.then;
+        }
+    }
+}
+
+/// No place in the bytes.
+const NOWHERE: usize = usize::MAX;
+
+/// Where a string ends that began at `start`, and is no longer plain at `at`: at its closing quote. `None`: there is no such
+/// string, or something is wrong with it.
+#[cold]
+fn rest_of_string(bytes: &[u8], start: usize, at: usize) -> Option<usize> {
+    if start == NOWHERE || byte_at(bytes, at) == b'"' {
+        return None;
+    }
+    string_end(bytes, start, at).ok().map(|behind| behind - 1)
+}
+
+/// The first byte from `from` on that ends or complicates a string.
+#[inline(always)]
+fn special<L: Lanes>(chunks: Chunks<'_>, from: usize) -> usize {
+    let mut at = from;
+    loop {
+        let found = match chunks.at(at) {
+            Some(chunk) => L::special(chunk),
+            None => L::special(&chunks.padded(at)),
+        };
+        if found != 0 {
+            return at + found.trailing_zeros() as usize;
+        }
+        at += CHUNK;
     }
 }
 
@@ -113,45 +222,84 @@ impl Automaton {
     ) -> Option<Walked> {
         captures.clear();
         marks.seen[0] = 0;
-        let mut at = start;
-        let mut next = self.states[START as usize].first;
+        self.width.run(Run {
+            automaton: self,
+            bytes,
+            start,
+            marks,
+            captures,
+            watch,
+        })
+    }
+
+    /// The first of the edges of a state whose text stands here.
+    #[inline(always)]
+    fn matching<'a, L: Lanes>(
+        &'a self,
+        edges: &'a [Edge],
+        first: u32,
+        chunks: Chunks<'_>,
+        at: usize,
+    ) -> Option<&'a Edge> {
+        let padded;
+        let here = match chunks.at(at) {
+            Some(chunk) => chunk,
+            None => {
+                padded = chunks.padded(at);
+                &padded
+            }
+        };
+        let mut edge = edges.get(first as usize)?;
         loop {
-            let edge = self.matching(next, bytes, at)?;
-            if edge.op_count > 0 {
-                let from = edge.ops as usize;
-                for op in &self.ops[from..from + usize::from(edge.op_count)] {
-                    let place = at + usize::from(op.offset);
-                    let flow = act(op.action, bytes, place, marks, captures, watch)?;
-                    if flow != Flow::Continue {
-                        return Some(Walked::Stopped(place, flow));
-                    }
-                }
+            if L::equal(here, &edge.head) & edge.counts == edge.counts
+                && (usize::from(edge.len) <= CHUNK || self.goes_on::<L>(edge, chunks, at))
+            {
+                return Some(edge);
             }
-            at += edge.len as usize;
-            match edge.hole {
-                Hole::String => {
-                    let end = special(bytes, at);
-                    at = if byte_at(bytes, end) == b'"' {
-                        end
-                    } else {
-                        // The closing quote belongs to the next text.
-                        string_end(bytes, at, end).ok()? - 1
-                    };
-                }
-                Hole::Number => at = number_end(bytes, at)?,
-                Hole::End => return Some(Walked::Whole(at - 1)),
-            }
-            next = edge.then;
+            edge = edges.get(edge.or as usize)?;
         }
     }
 
+    /// Whether what is behind the head of a text stands here too.
     #[inline(always)]
-    fn matching(&self, first: u32, bytes: &[u8], at: usize) -> Option<&Edge> {
-        let mut edge = self.edges.get(first as usize)?;
-        while !equal(bytes, at, &self.texts, edge.text as usize, edge.len as usize) {
-            edge = self.edges.get(edge.or as usize)?;
+    fn goes_on<L: Lanes>(&self, edge: &Edge, chunks: Chunks<'_>, at: usize) -> bool {
+        let from = edge.more as usize;
+        let texts = self.chunks.get(from..from + edge.chunks()).unwrap_or_default();
+        let there = chunks.bytes().get(at..at + usize::from(edge.len));
+        let (Some(there), Some((last, texts))) = (there, texts.split_last()) else {
+            return false;
+        };
+        let (whole, _) = there[CHUNK..].as_chunks::<CHUNK>();
+        for (here, text) in whole.iter().zip(texts) {
+            if L::equal(here, text) != u32::MAX {
+                return false;
+            }
         }
-        Some(edge)
+        there
+            .last_chunk()
+            .is_some_and(|here| L::equal(here, last) == u32::MAX)
+    }
+
+    /// Does what the walker would do inside a text. `None`: it would tell a name that stands twice.
+    #[inline(never)]
+    fn act<W: Watch>(
+        &self,
+        edge: &Edge,
+        bytes: &[u8],
+        at: usize,
+        marks: &mut Marks,
+        captures: &mut Vec<Capture>,
+        watch: &mut W,
+    ) -> Option<Option<Walked>> {
+        let from = edge.ops as usize;
+        for op in &self.ops[from..from + usize::from(edge.op_count)] {
+            let place = at + usize::from(op.offset);
+            let flow = act(op.action, bytes, place, marks, captures, watch)?;
+            if flow != Flow::Continue {
+                return Some(Some(Walked::Stopped(place, flow)));
+            }
+        }
+        Some(None)
     }
 
     /// A new state; `None`: there are too many.
@@ -164,23 +312,33 @@ impl Automaton {
         })
     }
 
+    /// Whether this is the text of an edge.
+    fn is_text_of(&self, edge: &Edge, text: &[u8]) -> bool {
+        let (head, counts, rest) = parts(text);
+        let from = edge.more as usize;
+        usize::from(edge.len) == text.len()
+            && edge.counts == counts
+            && edge.head == head
+            && self.chunks[from..from + edge.chunks()].iter().copied().eq(rest)
+    }
+
     /// Adds an edge, if it is not there. `false`: there is no room.
     pub(super) fn add(&mut self, from: u32, text: &[u8], ops: &[Op], hole: Hole, to: u32) -> bool {
         let mut before = NONE;
         let mut behind = self.states[from as usize].first;
         while let Some(edge) = self.edges.get(behind as usize) {
-            if edge.len as usize == text.len() && equal(text, 0, &self.texts, edge.text as usize, text.len()) {
+            if self.is_text_of(edge, text) {
                 return true;
             }
             // The longest stand first: a shorter one may be the beginning of a longer one, and would hide it for ever.
-            if edge.len as usize >= text.len() {
+            if usize::from(edge.len) >= text.len() {
                 before = behind;
             }
             behind = edge.or;
         }
         let no_room = self.states[from as usize].edges == MOST_ALTERNATIVES
             || self.edges.len() == MOST_EDGES
-            || self.texts.len() + text.len() > MOST_BYTES
+            || self.chunks.len() * CHUNK + text.len() > MOST_BYTES
             || text.is_empty()
             || text.len() > LONGEST
             || ops.len() > LONGEST;
@@ -193,22 +351,25 @@ impl Automaton {
             None => self.put_first(from, new),
         };
         self.states[from as usize].edges += 1;
+        let (head, counts, rest) = parts(text);
         self.edges.push(Edge {
-            text: self.texts.len() as u32,
-            len: text.len() as u32,
+            head,
+            counts,
+            more: self.chunks.len() as u32,
             then: self.states.get(to as usize).map_or(NONE, |state| state.first),
             or,
             ops: self.ops.len() as u32,
+            to,
+            len: text.len() as u16,
             op_count: ops.len() as u16,
             hole,
-            to,
+            is_plain: ops.is_empty() && hole == Hole::String,
         });
         // An edge from a state to itself that stands first there is behind itself.
         if before == NONE && to == from {
             self.edges[new as usize].then = new;
         }
-        self.texts.extend_from_slice(text);
-        self.texts.resize(self.texts.len().next_multiple_of(16), 0);
+        self.chunks.extend(rest);
         self.ops.extend_from_slice(ops);
         true
     }
@@ -231,18 +392,31 @@ impl Automaton {
         self.edges.len() * size_of::<Edge>()
             + self.states.len() * size_of::<State>()
             + self.ops.len() * size_of::<Op>()
-            + self.texts.len()
+            + self.chunks.len() * CHUNK
     }
 
     /// Whether there is hardly room for an edge.
     pub(super) fn is_full(&self) -> bool {
-        self.edges.len() == MOST_EDGES || self.texts.len() + LONGEST > MOST_BYTES
+        self.edges.len() == MOST_EDGES || self.chunks.len() * CHUNK + LONGEST > MOST_BYTES
     }
 
     /// How many edges there are.
     pub(super) fn edges(&self) -> usize {
         self.edges.len()
     }
+}
+
+/// A text in chunks: the first bytes and which of them count, and those behind them. The last chunk ends with the text, so that
+/// nothing has to be masked.
+fn parts(text: &[u8]) -> (Chunk, u32, impl Iterator<Item = Chunk>) {
+    let chunk = |at: usize| Chunks::new(text).padded(at);
+    let counts = match text.len() {
+        len @ ..CHUNK => (1 << len) - 1,
+        _ => u32::MAX,
+    };
+    let starts = (CHUNK..text.len()).step_by(CHUNK);
+    let rest = starts.map(move |start| chunk(start.min(text.len() - CHUNK)));
+    (chunk(0), counts, rest)
 }
 
 /// Does what the walker would do; `None`: it would tell a name that stands twice.

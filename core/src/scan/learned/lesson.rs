@@ -203,7 +203,7 @@ impl<'l> Lesson<'l> {
         self.note(Action::Name { level, bit });
         let end = End {
             slot: None,
-            root: (level == 0).then_some(bit),
+            root: (level == 0 && self.trie.tells(index)).then_some(bit),
         };
         if self.byte() == b'[' {
             // Each of its items is what is watched.

@@ -210,17 +210,13 @@ fn read_common(text: &[u8]) -> Option<DateRead> {
         }
         _ => return None,
     };
-    let signs = head[4] == b'-' && head[7] == b'-' && head[10] == b'T' && head[13] == b':' && head[16] == b':';
-    let mut wrong = 0u8;
-    let mut two = |at: usize| {
-        let (tens, ones) = (head[at].wrapping_sub(b'0'), head[at + 1].wrapping_sub(b'0'));
-        wrong |= u8::from(tens > 9) | u8::from(ones > 9);
-        i32::from(tens) * 10 + i32::from(ones)
-    };
-    let year = two(0) * 100 + two(2);
-    let (month, day, hour, minute, second) = (two(5), two(8), two(11), two(14), two(17));
+    let [date, time, seconds] = fields(head)?;
+    let two = |word: u64, at: usize| (word >> (8 * at) & 0xff) as i32 * 10 + (word >> (8 * at + 8) & 0xff) as i32;
+    let year = two(date, 0) * 100 + two(date, 2);
+    let (month, day) = (two(date, 5), two(time, 0));
+    let (hour, minute, second) = (two(time, 3), two(time, 6), two(seconds, 1));
     let in_range = (1..=12).contains(&month) && (1..=28).contains(&day) && hour < 24 && minute < 60 && second < 60;
-    if wrong != 0 || !signs || !in_range || year == 0 {
+    if !in_range || year == 0 {
         return None;
     }
     let seconds = day_number(year, month, day) * 86_400 + i64::from(hour * 3600 + minute * 60 + second - east * 60);
@@ -229,6 +225,23 @@ fn read_common(text: &[u8]) -> Option<DateRead> {
         interval: Interval { lo, hi: lo + SECOND },
         is_instant: true,
     })
+}
+
+/// The values of the digits of `yyyy-mm-`, `ddThh:mm` and `:ss`, zero where a sign stands. `None`: another form.
+fn fields(head: &[u8; 19]) -> Option<[u64; 3]> {
+    let read = |at: usize, len: usize, form: &[u8; 8]| {
+        let mut bytes = *form;
+        bytes[..len].copy_from_slice(&head[at..at + len]);
+        let word = u64::from_le_bytes(bytes) ^ u64::from_le_bytes(*form);
+        // What is more than 9 in the place of a digit, and more than 0 in that of a sign, reaches the highest bit.
+        let room = u64::from_le_bytes(form.map(|byte| if byte == b'0' { 0x76 } else { 0x7f }));
+        ((word.wrapping_add(room) | word) & 0x8080_8080_8080_8080 == 0).then_some(word)
+    };
+    Some([
+        read(0, 8, b"0000-00-")?,
+        read(8, 8, b"00T00:00")?,
+        read(16, 3, b":00:::::")?,
+    ])
 }
 
 fn time(text: &[u8], midnight: Nanos) -> Option<DateRead> {
