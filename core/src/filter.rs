@@ -1,5 +1,7 @@
 //! Gates run on the captured values of a line.
 
+mod memo;
+
 use memchr::memmem::Finder;
 
 use crate::ids::IdSet;
@@ -13,6 +15,8 @@ use crate::search::kind::date;
 use crate::search::kind::reference;
 use crate::search::leaf::Leaf;
 use crate::search::table::{Registry, WhereTest};
+
+pub(crate) use memo::Memo;
 
 /// The state of one line's gates; reused from line to line.
 #[derive(Debug, Default)]
@@ -34,10 +38,13 @@ pub(crate) struct Decider<'p> {
     plan: &'p TypePlan,
     registry: &'p Registry,
     states: &'p mut GateStates,
+    memo: Option<&'p mut Memo>,
     seen: u128,
     trusts: bool,
     /// Every line is read to its end, whatever its verdict.
     reads_all: bool,
+    /// The line is read by the automaton, which is hardly slower than a search.
+    reads_fast: bool,
 }
 
 /// A line's captures while it is judged.
@@ -57,21 +64,30 @@ pub(crate) struct Line<'a> {
 pub(crate) struct MustWait;
 
 impl<'p> Decider<'p> {
-    pub(crate) fn new(plan: &'p Plan, type_plan: &'p TypePlan, states: &'p mut GateStates) -> Self {
+    /// `memo`: what the gates remember of earlier lines.
+    pub(crate) fn new(
+        plan: &'p Plan,
+        type_plan: &'p TypePlan,
+        states: &'p mut GateStates,
+        memo: Option<&'p mut Memo>,
+    ) -> Self {
         states.0.clear();
         states.0.resize(type_plan.gates.len(), State::Open);
         Decider {
             plan: type_plan,
             registry: plan.registry(),
             states,
+            memo,
             seen: 0,
             trusts: plan.trusts(),
             reads_all: false,
+            reads_fast: true,
         }
     }
 
-    /// Begins anew: the same line is read once more.
-    pub(crate) fn restart(&mut self) {
+    /// Begins anew: the same line is read once more, by the walker.
+    pub(crate) fn walk(&mut self) {
+        self.reads_fast = false;
         self.states.0.fill(State::Open);
         self.seen = 0;
     }
@@ -86,12 +102,8 @@ impl<'p> Decider<'p> {
     /// walked to its end to know that the gate fails. A name that is found in a text or deeper down proves nothing, and
     /// the walk goes on.
     fn rest_is_absent(&self, gate: usize, bytes: &[u8], at: usize) -> bool {
-        are_absent(
-            &self.plan.root_names,
-            self.plan.gates[gate].roots & !self.seen,
-            bytes,
-            at,
-        )
+        let members = self.plan.gates[gate].roots & !self.seen;
+        !(self.reads_fast && members.count_ones() > 1) && are_absent(&self.plan.root_names, members, bytes, at)
     }
 
     /// The verdict on a line that has been read to its end.
@@ -140,7 +152,12 @@ impl<'p> Decider<'p> {
             // What the other members hold has been tested when they ended.
             Test::Values {
                 paths: all, matchers, ..
-            } if early => line.any_value(paths.iter().filter_map(|&path| all.get(path)), matchers),
+            } if early => match (&**paths, self.memo.as_deref_mut()) {
+                (&[path], Some(memo)) if all[path].is_plain() => {
+                    Ok(line.any_remembered(&all[path], matchers, *gate, memo))
+                }
+                _ => line.any_value(paths.iter().filter_map(|&path| all.get(path)), matchers),
+            },
             test => line.passes(test),
         };
         let state = match passes {
@@ -378,6 +395,15 @@ impl<'a> Line<'a> {
             }
         }
         Ok(false)
+    }
+
+    /// The same for one path, the values of which are captured whole.
+    fn any_remembered(&self, path: &Path, matchers: &[Matcher], gate: usize, memo: &mut Memo) -> bool {
+        let mut captures = self.captures.iter().filter(|capture| Some(capture.slot) == path.slot);
+        captures.any(|capture| {
+            let value = &self.bytes[capture.start as usize..capture.end as usize];
+            memo.verdict(gate, value, || accepts_any(matchers, path, Json::new(value)))
+        })
     }
 
     fn any(&self, paths: &[Path], test: &mut dyn FnMut(&Path, Json<'a>) -> bool) -> Result<bool, MustWait> {

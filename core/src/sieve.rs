@@ -8,7 +8,7 @@ use std::sync::Arc;
 use memchr::memmem::Finder;
 
 use crate::error::BadLine;
-use crate::filter::{Decider, GateStates};
+use crate::filter::{Decider, GateStates, Memo};
 use crate::gather::Gathered;
 use crate::plan::associated::Stage;
 use crate::plan::elements::Elements;
@@ -44,6 +44,8 @@ pub struct Scratch {
     roll: Option<Arc<Roll>>,
     /// What has been learned of the lines of each type.
     known: Known,
+    /// What the gates of each type remember; empty if they do not.
+    memos: Vec<Memo>,
 }
 
 impl Scratch {
@@ -59,6 +61,7 @@ impl Scratch {
     #[must_use]
     pub fn with_learning(mut self, on: bool) -> Self {
         self.known = Known::new(on);
+        self.memos.clear();
         self
     }
 
@@ -116,6 +119,7 @@ impl Default for Scratch {
             gathered: Gathered::default(),
             roll: None,
             known: Known::new(true),
+            memos: Vec::new(),
         }
     }
 }
@@ -191,7 +195,10 @@ enum Line {
 /// Sieves a block of whole lines, each ending in `\n`, into `batch`, which is cleared first.
 pub fn run(plan: &Plan, block: &[u8], scratch: &mut Scratch, batch: &mut Batch) {
     batch.clear(plan.registry().types().len());
-    scratch.known.begin(plan);
+    if scratch.known.begin(plan) {
+        scratch.memos.clear();
+        scratch.memos.resize_with(plan.registry().types().len(), Memo::default);
+    }
     debug_assert!(block.is_empty() || block.ends_with(b"\n"));
     let mut start = 0;
     let mut duty = None;
@@ -423,7 +430,8 @@ fn judge(
     if plan.trusts() && type_plan.gates.is_empty() {
         return left_early(block, start, start, scratch, |end| Line::Kept { end, type_index });
     }
-    let mut decider = Decider::new(plan, type_plan, &mut scratch.states);
+    let memo = scratch.memos.get_mut(type_index);
+    let mut decider = Decider::new(plan, type_plan, &mut scratch.states, memo);
     if is_noted {
         decider.read_whole_lines();
     }

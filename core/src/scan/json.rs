@@ -46,6 +46,11 @@ impl<'a> Json<'a> {
         &self.0[..end]
     }
 
+    /// The bytes that it was made of: they begin with the value.
+    pub(crate) fn bytes(self) -> &'a [u8] {
+        self.0
+    }
+
     /// The kind, by the first byte.
     pub fn kind(self) -> Kind {
         match self.0.first() {

@@ -41,13 +41,15 @@ impl Known {
         }
     }
 
-    /// Before a block: what was learned under another plan is forgotten.
-    pub(super) fn begin(&mut self, plan: &Plan) {
-        if self.on && !self.plan.as_ref().is_some_and(|known| known.is_same(plan)) {
+    /// Before a block: what was learned under another plan is forgotten. `true`: that is so.
+    pub(super) fn begin(&mut self, plan: &Plan) -> bool {
+        let is_new = self.on && !self.plan.as_ref().is_some_and(|known| known.is_same(plan));
+        if is_new {
             *self = Known::new(true);
             self.plan = Some(plan.clone());
             self.by_type.resize_with(plan.registry().types().len(), || None);
         }
+        is_new
     }
 
     /// Reads the line that starts at `start`, as [`walk::line`] does.
@@ -61,6 +63,7 @@ impl Known {
         decider: &mut Decider<'_>,
     ) -> Result<Walked, Fault> {
         let Some(learned) = self.by_type.get_mut(type_index) else {
+            decider.walk();
             return walk::line(block, start, trie, scratch, decider);
         };
         let learned = learned.get_or_insert_with(Box::default);
@@ -70,7 +73,7 @@ impl Known {
         let walked = match known {
             Some(walked) => walked,
             None => {
-                decider.restart();
+                decider.walk();
                 walk::line(block, start, trie, scratch, decider)?
             }
         };

@@ -59,26 +59,23 @@ struct Edge {
     /// The first bytes of the text, and which of them count.
     head: Chunk,
     counts: u32,
-    /// Where the chunks behind the head are.
-    more: u32,
+    /// The chunk that ends with the text, where the text is longer than its head. Those between head and last one stand before
+    /// it.
+    last: u32,
+    between: u8,
+    hole: Hole,
+    /// There is nothing to do in the text, and a string behind it: what most edges are.
+    is_plain: bool,
+    len: u16,
+    op_count: u16,
+    ops: u32,
     /// First edge of the state behind the hole.
     then: u32,
     /// The next edge of the same state, not longer than this one.
     or: u32,
-    ops: u32,
-    to: u32,
-    len: u16,
-    op_count: u16,
-    hole: Hole,
-    /// There is nothing to do in the text, and a string behind it: what most edges are.
-    is_plain: bool,
-}
-
-impl Edge {
-    /// How many chunks there are behind the head.
-    fn chunks(&self) -> usize {
-        usize::from(self.len).div_ceil(CHUNK).saturating_sub(1)
-    }
+    /// Of an edge from the start: the watched members of the root, one bit each, that it names. The line has no others yet, so
+    /// these need no action.
+    names: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -91,12 +88,14 @@ struct State {
 #[derive(Debug, Default)]
 pub(super) struct Marks {
     starts: [u32; DEEPEST as usize],
-    seen: [u128; DEEPEST as usize],
+    seen: [[u64; 2]; DEEPEST as usize],
 }
 
 #[derive(Debug)]
 pub(super) struct Automaton {
     edges: Vec<Edge>,
+    /// The state behind each edge.
+    ends: Vec<u32>,
     states: Vec<State>,
     ops: Vec<Op>,
     /// What stands behind the heads of the texts.
@@ -109,6 +108,7 @@ impl Default for Automaton {
         let start = State { first: NONE, edges: 0 };
         Automaton {
             edges: Vec::new(),
+            ends: Vec::new(),
             states: vec![start],
             ops: Vec::new(),
             chunks: Vec::new(),
@@ -120,11 +120,28 @@ impl Default for Automaton {
 /// One line to run over.
 struct Run<'r, W> {
     automaton: &'r Automaton,
-    bytes: &'r [u8],
     start: usize,
+    line: Line<'r, W>,
+}
+
+/// What is told of a line while it is run over.
+struct Line<'r, W> {
+    bytes: &'r [u8],
     marks: &'r mut Marks,
     captures: &'r mut Vec<Capture>,
     watch: &'r mut W,
+    /// Where the watcher stopped it.
+    stopped_at: usize,
+}
+
+/// What came of the actions of an edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Acted {
+    GoOn,
+    /// The walker would tell a name that stands twice.
+    Unknown,
+    /// The watcher wants no more.
+    Stopped(Flow),
 }
 
 impl<W: Watch> Task for Run<'_, W> {
@@ -134,18 +151,18 @@ impl<W: Watch> Task for Run<'_, W> {
     fn run<L: Lanes>(self) -> Option<Walked> {
         let Run {
             automaton,
-            bytes,
             start,
-            marks,
-            captures,
-            watch,
+            mut line,
         } = self;
+        let bytes = line.bytes;
         let edges = automaton.edges.as_slice();
         let chunks = Chunks::new(bytes);
         let mut at = start;
-        let mut next = automaton.states[START as usize].first;
         // Where the string began whose end is looked for.
         let mut inside = NOWHERE;
+        let mut next = automaton.states[START as usize].first;
+        let names = automaton.matching::<L>(edges, next, chunks, at)?.names;
+        line.marks.seen[0] = [u64::from(names), 0];
         loop {
             let Some(edge) = automaton.matching::<L>(edges, next, chunks, at) else {
                 // Where it was not the closing quote that ended the search, the string goes on. The closing quote belongs to
@@ -156,18 +173,20 @@ impl<W: Watch> Task for Run<'_, W> {
             };
             let begin = at;
             at += usize::from(edge.len);
+            next = edge.then;
             if !edge.is_plain {
-                if edge.op_count > 0
-                    && let Some(stopped) = automaton.act(edge, bytes, begin, marks, captures, watch)?
-                {
-                    return Some(stopped);
+                if edge.op_count > 0 {
+                    match automaton.act(edge, begin, &mut line) {
+                        Acted::GoOn => {}
+                        Acted::Unknown => return None,
+                        Acted::Stopped(flow) => return Some(Walked::Stopped(line.stopped_at, flow)),
+                    }
                 }
                 match edge.hole {
                     Hole::String => {}
                     Hole::Number => {
                         at = number_end(bytes, at)?;
                         inside = NOWHERE;
-                        next = edge.then;
                         continue;
                     }
                     Hole::End => return Some(Walked::Whole(at - 1)),
@@ -175,7 +194,6 @@ impl<W: Watch> Task for Run<'_, W> {
             }
             inside = at;
             at = special::<L>(chunks, at);
-            next = edge.then;
         }
     }
 }
@@ -209,6 +227,19 @@ fn special<L: Lanes>(chunks: Chunks<'_>, from: usize) -> usize {
     }
 }
 
+/// Whether a whole chunk of text stands at a place.
+#[inline(always)]
+fn is_here<L: Lanes>(chunks: Chunks<'_>, at: usize, texts: &[Chunk], text: usize) -> bool {
+    let Some(text) = texts.get(text) else {
+        return false;
+    };
+    let same = match chunks.at(at) {
+        Some(here) => L::equal(here, text),
+        None => L::equal(&chunks.padded(at), text),
+    };
+    same == u32::MAX
+}
+
 impl Automaton {
     /// Runs over the line at `start`. `None`: this line is another than all that were learned, as far as they go.
     #[inline]
@@ -221,14 +252,16 @@ impl Automaton {
         watch: &mut W,
     ) -> Option<Walked> {
         captures.clear();
-        marks.seen[0] = 0;
         self.width.run(Run {
             automaton: self,
-            bytes,
             start,
-            marks,
-            captures,
-            watch,
+            line: Line {
+                bytes,
+                marks,
+                captures,
+                watch,
+                stopped_at: start,
+            },
         })
     }
 
@@ -263,43 +296,31 @@ impl Automaton {
     /// Whether what is behind the head of a text stands here too.
     #[inline(always)]
     fn goes_on<L: Lanes>(&self, edge: &Edge, chunks: Chunks<'_>, at: usize) -> bool {
-        let from = edge.more as usize;
-        let texts = self.chunks.get(from..from + edge.chunks()).unwrap_or_default();
-        let there = chunks.bytes().get(at..at + usize::from(edge.len));
-        let (Some(there), Some((last, texts))) = (there, texts.split_last()) else {
+        let texts = self.chunks.as_slice();
+        let last = edge.last as usize;
+        if !is_here::<L>(chunks, at + usize::from(edge.len) - CHUNK, texts, last) {
             return false;
-        };
-        let (whole, _) = there[CHUNK..].as_chunks::<CHUNK>();
-        for (here, text) in whole.iter().zip(texts) {
-            if L::equal(here, text) != u32::MAX {
+        }
+        let between = usize::from(edge.between);
+        for n in 0..between {
+            if !is_here::<L>(chunks, at + CHUNK * (n + 1), texts, last - between + n) {
                 return false;
             }
         }
-        there
-            .last_chunk()
-            .is_some_and(|here| L::equal(here, last) == u32::MAX)
+        true
     }
 
-    /// Does what the walker would do inside a text. `None`: it would tell a name that stands twice.
+    /// Does what the walker would do inside a text.
     #[inline(never)]
-    fn act<W: Watch>(
-        &self,
-        edge: &Edge,
-        bytes: &[u8],
-        at: usize,
-        marks: &mut Marks,
-        captures: &mut Vec<Capture>,
-        watch: &mut W,
-    ) -> Option<Option<Walked>> {
+    fn act<W: Watch>(&self, edge: &Edge, at: usize, line: &mut Line<'_, W>) -> Acted {
         let from = edge.ops as usize;
         for op in &self.ops[from..from + usize::from(edge.op_count)] {
-            let place = at + usize::from(op.offset);
-            let flow = act(op.action, bytes, place, marks, captures, watch)?;
-            if flow != Flow::Continue {
-                return Some(Some(Walked::Stopped(place, flow)));
+            let acted = line.act(op.action, at + usize::from(op.offset));
+            if acted != Acted::GoOn {
+                return acted;
             }
         }
-        Some(None)
+        Acted::GoOn
     }
 
     /// A new state; `None`: there are too many.
@@ -315,11 +336,14 @@ impl Automaton {
     /// Whether this is the text of an edge.
     fn is_text_of(&self, edge: &Edge, text: &[u8]) -> bool {
         let (head, counts, rest) = parts(text);
-        let from = edge.more as usize;
+        let rest_of_edge = match usize::from(edge.len) {
+            ..=CHUNK => &[],
+            _ => &self.chunks[edge.last as usize - usize::from(edge.between)..=edge.last as usize],
+        };
         usize::from(edge.len) == text.len()
             && edge.counts == counts
             && edge.head == head
-            && self.chunks[from..from + edge.chunks()].iter().copied().eq(rest)
+            && rest_of_edge.iter().copied().eq(rest)
     }
 
     /// Adds an edge, if it is not there. `false`: there is no room.
@@ -352,31 +376,34 @@ impl Automaton {
         };
         self.states[from as usize].edges += 1;
         let (head, counts, rest) = parts(text);
+        self.chunks.extend(rest);
+        let (names, ops) = if from == START { first_names(ops) } else { (0, ops) };
         self.edges.push(Edge {
             head,
             counts,
-            more: self.chunks.len() as u32,
-            then: self.states.get(to as usize).map_or(NONE, |state| state.first),
-            or,
-            ops: self.ops.len() as u32,
-            to,
-            len: text.len() as u16,
-            op_count: ops.len() as u16,
+            last: (self.chunks.len() as u32).saturating_sub(1),
+            between: text.len().div_ceil(CHUNK).saturating_sub(2) as u8,
             hole,
             is_plain: ops.is_empty() && hole == Hole::String,
+            len: text.len() as u16,
+            op_count: ops.len() as u16,
+            ops: self.ops.len() as u32,
+            then: self.states.get(to as usize).map_or(NONE, |state| state.first),
+            or,
+            names,
         });
+        self.ends.push(to);
         // An edge from a state to itself that stands first there is behind itself.
         if before == NONE && to == from {
             self.edges[new as usize].then = new;
         }
-        self.chunks.extend(rest);
         self.ops.extend_from_slice(ops);
         true
     }
 
     /// Makes an edge the first of its state; gives the one that was.
     fn put_first(&mut self, state: u32, edge: u32) -> u32 {
-        for other in self.edges.iter_mut().filter(|other| other.to == state) {
+        for (other, _) in self.edges.iter_mut().zip(&self.ends).filter(|&(_, &end)| end == state) {
             other.then = edge;
         }
         std::mem::replace(&mut self.states[state as usize].first, edge)
@@ -389,7 +416,7 @@ impl Automaton {
 
     /// Bytes of memory.
     pub(super) fn size(&self) -> usize {
-        self.edges.len() * size_of::<Edge>()
+        self.edges.len() * (size_of::<Edge>() + size_of::<u32>())
             + self.states.len() * size_of::<State>()
             + self.ops.len() * size_of::<Op>()
             + self.chunks.len() * CHUNK
@@ -419,35 +446,56 @@ fn parts(text: &[u8]) -> (Chunk, u32, impl Iterator<Item = Chunk>) {
     (chunk(0), counts, rest)
 }
 
-/// Does what the walker would do; `None`: it would tell a name that stands twice.
-#[inline(always)]
-fn act<W: Watch>(
-    action: Action,
-    bytes: &[u8],
-    at: usize,
-    marks: &mut Marks,
-    captures: &mut Vec<Capture>,
-    watch: &mut W,
-) -> Option<Flow> {
-    match action {
-        Action::Open { level } => marks.starts[usize::from(level)] = at as u32,
-        Action::Close { level, slot } => captures.push(Capture {
-            slot,
-            start: marks.starts[usize::from(level)],
-            end: at as u32,
-        }),
-        Action::Clear { level } => marks.seen[usize::from(level)] = 0,
-        Action::Name { level, bit } => {
-            let seen = &mut marks.seen[usize::from(level)];
-            let bit = 1u128 << (bit & 127);
-            if *seen & bit != 0 {
-                return None;
-            }
-            *seen |= bit;
-        }
-        Action::Root { child } => return Some(watch.root_closed(usize::from(child), bytes, at, captures)),
+/// The names with which the actions of a line's first text begin, as bits, and the actions behind them.
+fn first_names(ops: &[Op]) -> (u32, &[Op]) {
+    let mut names = 0;
+    let mut behind = ops;
+    while let [
+        Op {
+            action: Action::Name { level: 0, bit: bit @ ..32 },
+            ..
+        },
+        rest @ ..,
+    ] = behind
+    {
+        names |= 1 << bit;
+        behind = rest;
     }
-    Some(Flow::Continue)
+    (names, behind)
+}
+
+impl<W: Watch> Line<'_, W> {
+    /// Does what the walker would do.
+    #[inline(always)]
+    fn act(&mut self, action: Action, at: usize) -> Acted {
+        match action {
+            Action::Open { level } => self.marks.starts[usize::from(level)] = at as u32,
+            Action::Close { level, slot } => self.captures.push(Capture {
+                slot,
+                start: self.marks.starts[usize::from(level)],
+                end: at as u32,
+            }),
+            Action::Clear { level } => self.marks.seen[usize::from(level)] = [0; 2],
+            Action::Name { level, bit } => {
+                let seen = &mut self.marks.seen[usize::from(level)][usize::from(bit >> 6 & 1)];
+                let bit = 1 << (bit & 63);
+                if *seen & bit != 0 {
+                    return Acted::Unknown;
+                }
+                *seen |= bit;
+            }
+            Action::Root { child } => {
+                let flow = self
+                    .watch
+                    .root_closed(usize::from(child), self.bytes, at, self.captures);
+                if flow != Flow::Continue {
+                    self.stopped_at = at;
+                    return Acted::Stopped(flow);
+                }
+            }
+        }
+        Acted::GoOn
+    }
 }
 
 /// The end of the number at `at`, by the grammar of RFC 8259.

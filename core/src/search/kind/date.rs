@@ -75,7 +75,16 @@ impl DateMatcher {
     }
 
     /// Whether a stored value matches. A malformed date matches nothing.
+    #[inline]
     pub fn matches(&self, leaf: Leaf, json: Json<'_>) -> bool {
+        // Nothing but digits and signs in their places passes for the common form, so the string need not be searched for
+        // its end before.
+        if let [b'"', text @ .., b'"'] = json.bytes()
+            && let Some(date) = read_common(text)
+            && !matches!(leaf, Leaf::Period | Leaf::Timing)
+        {
+            return self.accepts(date.interval);
+        }
         stored(leaf, json).is_some_and(|interval| self.accepts(interval))
     }
 
@@ -219,7 +228,7 @@ fn read_common(text: &[u8]) -> Option<DateRead> {
     if !in_range || year == 0 {
         return None;
     }
-    let seconds = day_number(year, month, day) * 86_400 + i64::from(hour * 3600 + minute * 60 + second - east * 60);
+    let seconds = common_day_number(year, month, day) * 86_400 + i64::from(hour * 3600 + minute * 60 + second - east * 60);
     let lo = Nanos::from(seconds) * SECOND;
     Some(DateRead {
         interval: Interval { lo, hi: lo + SECOND },
@@ -349,9 +358,30 @@ fn day_number(year: i32, month: i32, day: i32) -> i64 {
     i64::from(era) * 146_097 + i64::from(day_of_era) - 719_468
 }
 
+/// The same for years from 1 on, where nothing has to be rounded down below zero.
+#[inline]
+fn common_day_number(year: i32, month: i32, day: i32) -> i64 {
+    let is_early = month <= 2;
+    let year = (year - i32::from(is_early)) as u32;
+    let month_from_march = (month + if is_early { 9 } else { -3 }) as u32;
+    let day_of_year = (153 * month_from_march + 2) / 5 + day as u32;
+    i64::from(year * 365 + year / 4 - year / 100 + year / 400 + day_of_year) - 719_469
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn days_are_counted_the_same_either_way() {
+        for year in (1..=9999).step_by(7).chain([4, 100, 400, 1600, 1900, 2000, 2024]) {
+            for month in 1..=12 {
+                for day in [1, 28] {
+                    assert_eq!(common_day_number(year, month, day), day_number(year, month, day));
+                }
+            }
+        }
+    }
 
     fn interval(text: &str) -> Interval {
         read(text.as_bytes()).expect(text).interval
