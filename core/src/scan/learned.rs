@@ -46,6 +46,9 @@ use super::walk::{self, Flow, WalkScratch, Walked, Watch};
 /// A string is constant if so many lines of a hundred have it.
 const CONSTANT_PERCENT: u32 = 80;
 
+/// A string has a usual length if so many lines of a hundred agree.
+const USUAL_PERCENT: u32 = 90;
+
 /// A text with constants in it grows no longer than this and one constant: texts that begin alike are compared in turn.
 const LONGEST_WITH_CONSTANTS: usize = 256;
 
@@ -146,7 +149,8 @@ impl Learned {
                 let _ = self.teach(trie, bytes, start, Aim::Values);
             }
         }
-        if is_sample && self.samples == 0 && self.places.settle() > 0 {
+        if is_sample && self.samples == 0 {
+            self.places.settle();
             self.automaton.clear();
             self.pace = Pace::default();
             self.full = false;

@@ -1,6 +1,7 @@
 //! The vector primitives of the scanner, each with its safe twin. The only module that may say `unsafe`.
 #![allow(unsafe_code)]
 
+pub mod guess;
 pub mod lanes;
 
 /// Returns the index of the first byte at or after `from` that ends or complicates a JSON string: a quote, a

@@ -1,6 +1,7 @@
 //! States, edges and the run over a line. What becomes an edge is up to [`super::lesson`].
 
 use super::places::NONE;
+use crate::scan::simd::guess::as_guessed;
 use crate::scan::simd::lanes::{CHUNK, Chunk, Chunks, Lanes, Task, Width};
 use crate::scan::slots::{Capture, SlotId};
 use crate::scan::walk::{Flow, Walked, Watch, byte_at, string_end};
@@ -22,7 +23,10 @@ pub(super) const START: u32 = 0;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hole {
     /// The inside of a string, whose opening quote ends the text. The next text begins with the closing quote.
-    String,
+    String {
+        /// How many bytes nearly all of them have; 0 if they differ.
+        usual: u8,
+    },
     /// A number.
     Number,
     /// Nothing: the text ends with the line's newline.
@@ -51,6 +55,27 @@ pub(super) struct Op {
     pub(super) action: Action,
 }
 
+/// What the run has to do behind a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Behind {
+    /// A string, and there is nothing to do in the text: what most edges are.
+    OnlyString,
+    String,
+    Number,
+    End,
+}
+
+impl Behind {
+    fn new(hole: Hole, ops: &[Op]) -> Self {
+        match hole {
+            Hole::String { .. } if ops.is_empty() => Behind::OnlyString,
+            Hole::String { .. } => Behind::String,
+            Hole::Number => Behind::Number,
+            Hole::End => Behind::End,
+        }
+    }
+}
+
 /// Text, and what follows it: one line of the cache, in which nearly every comparison is decided. `then` is what is looked
 /// for behind the hole, without a look at the state.
 #[derive(Clone, Copy, Debug)]
@@ -63,9 +88,9 @@ struct Edge {
     /// it.
     last: u32,
     between: u8,
-    hole: Hole,
-    /// There is nothing to do in the text, and a string behind it: what most edges are.
-    is_plain: bool,
+    behind: Behind,
+    /// The usual length of the string behind the text.
+    usual: u8,
     len: u16,
     op_count: u16,
     ops: u32,
@@ -174,7 +199,7 @@ impl<W: Watch> Task for Run<'_, W> {
             let begin = at;
             at += usize::from(edge.len);
             next = edge.then;
-            if !edge.is_plain {
+            if edge.behind != Behind::OnlyString {
                 if edge.op_count > 0 {
                     match automaton.act(edge, begin, &mut line) {
                         Acted::GoOn => {}
@@ -182,18 +207,18 @@ impl<W: Watch> Task for Run<'_, W> {
                         Acted::Stopped(flow) => return Some(Walked::Stopped(line.stopped_at, flow)),
                     }
                 }
-                match edge.hole {
-                    Hole::String => {}
-                    Hole::Number => {
+                match edge.behind {
+                    Behind::OnlyString | Behind::String => {}
+                    Behind::Number => {
                         at = number_end(bytes, at)?;
                         inside = NOWHERE;
                         continue;
                     }
-                    Hole::End => return Some(Walked::Whole(at - 1)),
+                    Behind::End => return Some(Walked::Whole(at - 1)),
                 }
             }
             inside = at;
-            at = special::<L>(chunks, at);
+            at = as_guessed(special::<L>(chunks, at), at, usize::from(edge.usual));
         }
     }
 }
@@ -383,8 +408,11 @@ impl Automaton {
             counts,
             last: (self.chunks.len() as u32).saturating_sub(1),
             between: text.len().div_ceil(CHUNK).saturating_sub(2) as u8,
-            hole,
-            is_plain: ops.is_empty() && hole == Hole::String,
+            behind: Behind::new(hole, ops),
+            usual: match hole {
+                Hole::String { usual } => usual,
+                Hole::Number | Hole::End => 0,
+            },
             len: text.len() as u16,
             op_count: ops.len() as u16,
             ops: self.ops.len() as u32,

@@ -256,7 +256,8 @@ impl<'l> Lesson<'l> {
         } else if self.at - self.text > super::LONGEST_WITH_CONSTANTS || !self.places.is_constant(place, value) {
             self.at = start;
             let to = self.state_at(place, 0)?;
-            self.emit(Hole::String, to)?;
+            let usual = self.places.usual_length(place);
+            self.emit(Hole::String { usual }, to)?;
             self.text = behind - 1;
         }
         self.at = behind;

@@ -42,6 +42,8 @@ struct Place {
     tally: Option<Tally>,
     /// The text between the quotes that nearly every line has here.
     constant: Option<Box<[u8]>>,
+    /// How many bytes nearly every value here has; 0 if they differ.
+    usual: u8,
 }
 
 /// How often a place had which value: the vote for the majority of Boyer and Moore, and its count.
@@ -51,6 +53,9 @@ struct Tally {
     votes: u32,
     hits: u32,
     total: u32,
+    /// Length of the first value, 0 if it is very long, and how many have it.
+    length: u8,
+    as_long: u32,
 }
 
 impl Default for Places {
@@ -61,6 +66,7 @@ impl Default for Places {
             states: [NONE; 2],
             tally: None,
             constant: None,
+            usual: 0,
         };
         Places {
             list: vec![root],
@@ -95,6 +101,7 @@ impl Places {
             states: [NONE; 2],
             tally: None,
             constant: None,
+            usual: 0,
         });
         self.table[slot] = place;
         if self.list.len() * 2 > self.table.len() {
@@ -145,6 +152,11 @@ impl Places {
         self.list[place as usize].constant.as_deref() == Some(value)
     }
 
+    /// How many bytes nearly every value there has; 0 if they differ.
+    pub(super) fn usual_length(&self, place: PlaceId) -> u8 {
+        self.list[place as usize].usual
+    }
+
     /// Counts a value.
     pub(super) fn count(&mut self, place: PlaceId, value: &[u8]) {
         let entry = &mut self.list[place as usize];
@@ -154,8 +166,11 @@ impl Places {
             votes: 0,
             hits: 0,
             total: 0,
+            length: u8::try_from(value.len()).unwrap_or(0),
+            as_long: 0,
         });
         tally.total += 1;
+        tally.as_long += u32::from(usize::from(tally.length) == value.len());
         if short && *tally.candidate == *value {
             tally.votes += 1;
             tally.hits += 1;
@@ -168,23 +183,23 @@ impl Places {
         }
     }
 
-    /// Ends the counting: values that stood in most lines become constants. All states are forgotten. Gives the number of
-    /// constants.
-    pub(super) fn settle(&mut self) -> usize {
-        let mut constants = 0;
+    /// Ends the counting: values that stood in most lines become constants, and lengths that most had are known. All states are
+    /// forgotten.
+    pub(super) fn settle(&mut self) {
         self.values = 0;
         for place in &mut self.list {
             place.states = [NONE; 2];
-            if let Some(tally) = place.tally.take()
-                && tally.total >= 8
-                && tally.hits * 100 >= tally.total * super::CONSTANT_PERCENT
-            {
+            let Some(tally) = place.tally.take().filter(|tally| tally.total >= 8) else {
+                continue;
+            };
+            if tally.as_long * 100 >= tally.total * super::USUAL_PERCENT {
+                place.usual = tally.length;
+            }
+            if tally.hits * 100 >= tally.total * super::CONSTANT_PERCENT {
                 self.values += tally.candidate.len();
                 place.constant = Some(tally.candidate);
-                constants += 1;
             }
         }
-        constants
     }
 
     /// Bytes of memory.
@@ -242,9 +257,10 @@ mod tests {
             places.count(system, b"http://loinc.org");
             places.count(id, &[number]);
         }
-        assert_eq!(places.settle(), 1);
+        places.settle();
         assert!(places.is_constant(system, b"http://loinc.org"));
         assert!(!places.is_constant(system, b"http://snomed.info"));
         assert!(!places.is_constant(id, b""));
+        assert_eq!((places.usual_length(system), places.usual_length(id)), (16, 1));
     }
 }
