@@ -1,7 +1,7 @@
 //! States, edges and the run over a line. What becomes an edge is up to [`super::lesson`].
 
 use super::places::NONE;
-use crate::scan::simd::guess::as_guessed;
+use crate::scan::simd::guess::{as_guessed, hidden};
 use crate::scan::simd::lanes::{CHUNK, Chunk, Chunks, Lanes, Task, Width};
 use crate::scan::slots::{Capture, SlotId};
 use crate::scan::walk::{Flow, Walked, Watch, byte_at, string_end};
@@ -321,6 +321,8 @@ impl Automaton {
     /// Whether what is behind the head of a text stands here too.
     #[inline(always)]
     fn goes_on<L: Lanes>(&self, edge: &Edge, chunks: Chunks<'_>, at: usize) -> bool {
+        // Few texts are that long, so places in them are not to be computed for all.
+        let at = hidden(at);
         let texts = self.chunks.as_slice();
         let last = edge.last as usize;
         if !is_here::<L>(chunks, at + usize::from(edge.len) - CHUNK, texts, last) {
