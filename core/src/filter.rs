@@ -6,7 +6,7 @@ use memchr::memmem::Finder;
 
 use crate::ids::IdSet;
 use crate::newest::Age;
-use crate::plan::gate::{Base, Matcher, Path, Targets, Test, Waiting, Window};
+use crate::plan::gate::{Base, Below, Gate, Matcher, Path, Targets, Test, Waiting, Window};
 use crate::plan::{Plan, TypePlan};
 use crate::scan::json::{Json, Kind};
 use crate::scan::slots::{Capture, SlotId};
@@ -103,7 +103,8 @@ impl<'p> Decider<'p> {
     /// the walk goes on.
     fn rest_is_absent(&self, gate: usize, bytes: &[u8], at: usize) -> bool {
         let members = self.plan.gates[gate].roots & !self.seen;
-        !(self.reads_fast && members.count_ones() > 1) && are_absent(&self.plan.root_names, members, bytes, at)
+        let are_several = members & members.wrapping_sub(1) != 0;
+        !(self.reads_fast && are_several) && are_absent(&self.plan.root_names, members, bytes, at)
     }
 
     /// The verdict on a line that has been read to its end.
@@ -133,14 +134,13 @@ impl<'p> Decider<'p> {
 
     /// Tests a gate when a member that it reads has ended. `true`: that has decided it.
     fn decide(&mut self, waiting: &Waiting, bytes: &[u8], at: usize, captures: &[Capture]) -> bool {
-        let Waiting { gate, paths } = waiting;
-        let (state, test) = (self.states.0[*gate], &self.plan.gates[*gate].test);
-        let complete = self.plan.gates[*gate].roots & !self.seen == 0;
-        // A value that is found stays found, so the gate may pass before all places have been read.
-        let early = test.only_grows();
-        if matches!(state, State::Passed | State::Failed) || !(complete || early) {
+        let gate = waiting.gate;
+        let state = self.states.0[gate];
+        if matches!(state, State::Passed | State::Failed) {
             return false;
         }
+        let Gate { test, roots, .. } = &self.plan.gates[gate];
+        let complete = roots & !self.seen == 0;
         let line = Line {
             bytes,
             captures,
@@ -148,26 +148,27 @@ impl<'p> Decider<'p> {
             registry: self.registry,
             complete: false,
         };
-        let passes = match test {
-            // What the other members hold has been tested when they ended.
-            Test::Values {
-                paths: all, matchers, ..
-            } if early => match (&**paths, self.memo.as_deref_mut()) {
-                (&[path], Some(memo)) if all[path].is_plain() => {
-                    Ok(line.any_remembered(&all[path], matchers, *gate, memo))
-                }
-                _ => line.any_value(paths.iter().filter_map(|&path| all.get(path)), matchers),
+        let passes = match (&waiting.below, test) {
+            // What the other members hold has been tested when they ended. A value that is found stays found, so the gate may
+            // pass before all places have been read.
+            (Below::One(path), Test::Values { paths, matchers, .. }) => match self.memo.as_deref_mut() {
+                Some(memo) => Ok(line.any_remembered(&paths[*path], matchers, gate, memo)),
+                None => line.any_value([&paths[*path]], matchers),
             },
-            test => line.passes(test),
+            (Below::Some(below), Test::Values { paths, matchers, .. }) => {
+                line.any_value(below.iter().map(|&path| &paths[path]), matchers)
+            }
+            _ if complete || test.only_grows() => line.passes(test),
+            _ => return false,
         };
         let state = match passes {
             Ok(true) => State::Passed,
             Err(MustWait) => State::Waiting,
             Ok(false) if state == State::Waiting => State::Waiting,
-            Ok(false) if complete || self.rest_is_absent(*gate, bytes, at) => State::Failed,
+            Ok(false) if complete || self.rest_is_absent(gate, bytes, at) => State::Failed,
             Ok(false) => State::Doubtful,
         };
-        self.states.0[*gate] = state;
+        self.states.0[gate] = state;
         matches!(state, State::Passed | State::Failed)
     }
 
@@ -255,9 +256,7 @@ impl<'a> Line<'a> {
                 matchers,
                 negated,
                 first_only: false,
-            } => {
-                Ok(self.any_value(paths.iter(), matchers)? != *negated)
-            }
+            } => Ok(self.any_value(paths, matchers)? != *negated),
             Test::Values {
                 paths,
                 matchers,
@@ -388,7 +387,7 @@ impl<'a> Line<'a> {
     }
 
     /// Whether one of the values of these paths is one of those that are wanted.
-    fn any_value<'t>(&self, paths: impl Iterator<Item = &'t Path>, matchers: &[Matcher]) -> Result<bool, MustWait> {
+    fn any_value<'t>(&self, paths: impl IntoIterator<Item = &'t Path>, matchers: &[Matcher]) -> Result<bool, MustWait> {
         for path in paths {
             if self.visit(path, &mut |path, value| accepts_any(matchers, path, value))? {
                 return Ok(true);

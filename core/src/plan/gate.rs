@@ -43,8 +43,19 @@ impl Gate {
 pub struct Waiting {
     /// The gate's number.
     pub gate: usize,
-    /// Which of the paths of its test, as [`Test::paths`] counts them, start with the member.
-    pub paths: Box<[usize]>,
+    /// What of it has to be tested when the member has ended.
+    pub below: Below,
+}
+
+/// What a gate has to test when one of the members that it reads has ended.
+#[derive(Clone, Debug)]
+pub enum Below {
+    /// All of it.
+    All,
+    /// Of a test on values, these of its paths: they start with the member.
+    Some(Box<[usize]>),
+    /// The same where it is one path, whose values are captured whole.
+    One(usize),
 }
 
 /// The condition of a gate.

@@ -3,7 +3,7 @@
 use super::associated::{self, Found, Part, Parts, ProvenanceRule, Stage};
 use super::compile::Compiler;
 use super::elements::Elements;
-use super::gate::{Gate, Path, Test, Waiting, Window};
+use super::gate::{Below, Gate, Path, Test, Waiting, Window};
 use super::paths::Places;
 use super::{Filter, Gather, Parsed, Role, TypePlan, compartment, window};
 use crate::problem::Problem;
@@ -190,11 +190,20 @@ pub(super) fn root_names(trie: &Trie) -> Vec<memchr::memmem::Finder<'static>> {
     trie.node(0).names().map(quoted).collect()
 }
 
-/// Which of the paths of a test start with a member of the root.
-fn paths_below(test: &Test, child: usize, trie: &Trie) -> Box<[usize]> {
-    let is_below = |path: &&Path| path.slot.is_some() && trie.root_child(&path.root()) == Some(child);
-    let paths = test.paths();
-    (0..paths.len()).filter(|&index| is_below(&paths[index])).collect()
+/// What of a test has to be done when a member of the root has ended.
+fn below(test: &Test, child: usize, trie: &Trie) -> Below {
+    let Test::Values { paths, .. } = test else {
+        return Below::All;
+    };
+    if !test.only_grows() {
+        return Below::All;
+    }
+    let is_below = |path: &Path| path.slot.is_some() && trie.root_child(&path.root()) == Some(child);
+    let below: Box<[usize]> = (0..paths.len()).filter(|&index| is_below(&paths[index])).collect();
+    match *below {
+        [path] if paths[path].is_plain() => Below::One(path),
+        _ => Below::Some(below),
+    }
 }
 
 /// Tells each gate which members of the root it waits for, and each member which gates wait for it.
@@ -215,7 +224,7 @@ pub(super) fn bind_roots(gates: &mut [Gate], trie: &Trie) -> Vec<Vec<Waiting>> {
                 gate.roots |= 1 << (child & 127);
                 by_root[child].push(Waiting {
                     gate: index,
-                    paths: paths_below(&gate.test, child, trie),
+                    below: below(&gate.test, child, trie),
                 });
             }
         }

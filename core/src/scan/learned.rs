@@ -44,7 +44,7 @@ use super::trie::Trie;
 use super::walk::{self, Flow, WalkScratch, Walked, Watch};
 
 /// A string is constant if so many lines of a hundred have it.
-const CONSTANT_PERCENT: u32 = 80;
+const CONSTANT_PERCENT: u32 = 60;
 
 /// A string has a usual length if so many lines of a hundred agree.
 const USUAL_PERCENT: u32 = 90;

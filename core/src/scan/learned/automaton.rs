@@ -482,7 +482,10 @@ fn first_names(ops: &[Op]) -> (u32, &[Op]) {
     let mut behind = ops;
     while let [
         Op {
-            action: Action::Name { level: 0, bit: bit @ ..32 },
+            action: Action::Name {
+                level: 0,
+                bit: bit @ ..32,
+            },
             ..
         },
         rest @ ..,

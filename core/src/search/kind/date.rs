@@ -228,7 +228,8 @@ fn read_common(text: &[u8]) -> Option<DateRead> {
     if !in_range || year == 0 {
         return None;
     }
-    let seconds = common_day_number(year, month, day) * 86_400 + i64::from(hour * 3600 + minute * 60 + second - east * 60);
+    let seconds =
+        common_day_number(year, month, day) * 86_400 + i64::from(hour * 3600 + minute * 60 + second - east * 60);
     let lo = Nanos::from(seconds) * SECOND;
     Some(DateRead {
         interval: Interval { lo, hi: lo + SECOND },
