@@ -1,23 +1,23 @@
 //! `_elements` on one kept line: members that are not asked for go, everything else stays byte for byte.
 
-use std::borrow::Cow;
-
 use smallvec::SmallVec;
 
 use crate::error::BadLine;
 use crate::plan::elements::Elements;
 use crate::scan::json::{Json, Kind};
+use crate::scan::text::Text;
 
 /// The tag that tells a reader that something was left out.
 const TAG: &str = r#"{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"SUBSETTED"}"#;
 const TAG_SYSTEM: &str = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue";
 const TAG_CODE: &str = "SUBSETTED";
 
+/// Members of a resource that need no memory of their own; more than any type of R5 has.
+const MOST_USUAL: usize = 64;
+
 /// A member of the resource.
 struct Member<'a> {
-    /// As written, escapes in place.
-    raw_name: &'a [u8],
-    name: Cow<'a, str>,
+    name: Text<'a>,
     value: &'a [u8],
     stays: bool,
 }
@@ -26,24 +26,19 @@ struct Member<'a> {
 /// as it is. The line has been checked; blanks around it are not copied.
 pub fn project(elements: &Elements, line: &[u8], out: &mut Vec<u8>) -> Result<bool, BadLine> {
     let mut rest = Json::new(line.trim_ascii()).members();
-    let mut members: SmallVec<[Member<'_>; 32]> = SmallVec::new();
-    while let Some((key, value)) = rest.next_whole() {
-        let name = key.decode();
-        if members.iter().any(|member| member.name == name) {
+    let mut members: SmallVec<[Member<'_>; MOST_USUAL]> = SmallVec::new();
+    while let Some((name, value)) = rest.next_whole() {
+        let decoded = name.decode();
+        if members.iter().any(|member| member.name.is(&decoded)) {
             return Err(BadLine::DuplicateName);
         }
-        let stays = elements.keeps(&name);
-        members.push(Member {
-            raw_name: key.raw(),
-            name,
-            value,
-            stays,
-        });
+        let stays = elements.keeps(&decoded);
+        members.push(Member { name, value, stays });
     }
     if members.iter().all(|member| member.stays) {
         return Ok(false);
     }
-    let has = |name: &str| members.iter().any(|member| member.name == name);
+    let has = |name: &str| members.iter().any(|member| member.name.is(name));
     let anchor = if has("id") { "id" } else { "resourceType" };
     let has_meta = has("meta");
     out.push(b'{');
@@ -52,17 +47,17 @@ pub fn project(elements: &Elements, line: &[u8], out: &mut Vec<u8>) -> Result<bo
             out.push(b',');
         }
         out.push(b'"');
-        out.extend_from_slice(member.raw_name);
+        out.extend_from_slice(member.name.raw());
         out.extend_from_slice(b"\":");
         let value = Json::new(member.value);
-        if member.name == "meta" && value.kind() == Kind::Object {
+        if member.name.is("meta") && value.kind() == Kind::Object {
             tagged_meta(value, out);
-        } else if member.name == "meta" && value.kind() == Kind::Null {
+        } else if member.name.is("meta") && value.kind() == Kind::Null {
             tagged_meta(Json::new(b"{}"), out);
         } else {
             out.extend_from_slice(member.value);
         }
-        if !has_meta && member.name == anchor {
+        if !has_meta && member.name.is(anchor) {
             out.extend_from_slice(b",\"meta\":{\"tag\":[");
             out.extend_from_slice(TAG.as_bytes());
             out.extend_from_slice(b"]}");

@@ -45,6 +45,8 @@ pub struct Router<F> {
     places: Vec<BadPlace>,
     closed: Vec<FileEntry>,
     input: String,
+    /// For lines that have to be ended.
+    ended: Vec<u8>,
     /// Lines of the current input before the next batch.
     line: u64,
     /// The types that each input holds, in the order of the inputs.
@@ -76,6 +78,7 @@ impl<F> Router<F> {
             places: Vec::new(),
             closed: Vec::new(),
             input: "input".to_owned(),
+            ended: Vec::new(),
             line: 0,
             held: Vec::new(),
             taken: Links::default(),
@@ -191,6 +194,7 @@ impl<F> Router<F> {
             limits,
             closed,
             counts,
+            ended,
             ..
         } = self;
         let count = u64::from(run.lines);
@@ -200,9 +204,11 @@ impl<F> Router<F> {
             series[index].write(lines, count, *limits, sink, closed)
         } else {
             // The line ended in `\r\n`: what is written ends in `\n` alone.
-            let line = [lines, b"\n"].concat();
-            counts[index].bytes += line.len() as u64;
-            series[index].write(&line, count, *limits, sink, closed)
+            ended.clear();
+            ended.extend_from_slice(lines);
+            ended.push(b'\n');
+            counts[index].bytes += ended.len() as u64;
+            series[index].write(ended, count, *limits, sink, closed)
         }
     }
 
