@@ -61,7 +61,7 @@ pub fn run(job: &Job, progress: &Progress, cancel: &Cancel) -> Result<Exported, 
                 };
                 match ended {
                     Ok((exported, sink)) => {
-                        same_inputs(job, &stamps, is_read_again)?;
+                        same_inputs(job, &stamps, is_read_again || sink.has_clones())?;
                         return commit(exported, sink, job, output, &queue);
                     }
                     Err(seen) => seen,
@@ -124,7 +124,7 @@ fn into_blocks(passes: &Passes<'_>, ahead: &Ahead, organize: &Organize, sink: Fo
 
 fn folder_sink(job: &Job, output: &FolderOutput, queue: Arc<Queue>, cancel: &Cancel) -> Result<FolderSink, JobError> {
     let sink = FolderSink::create(&output.path, output.force, job.compression, job.threads, queue, cancel);
-    sink.map_err(JobError::Output)
+    Ok(sink.map_err(JobError::Output)?.with_inputs(&job.inputs))
 }
 
 fn flush(exporting: Exporting<StdoutSink>, job: &Job, queue: &Queue) -> Result<Exported, JobError> {
