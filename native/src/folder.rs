@@ -48,7 +48,7 @@ pub(crate) struct FolderSink {
     closed: Vec<(PathBuf, String)>,
     /// Inputs that may be cloned.
     inputs: Vec<InputPlace>,
-    has_clones: bool,
+    cloned: Vec<usize>,
     compressed: Vec<(String, Arc<Compressed>)>,
     cancel: Cancel,
     writeback: Writeback,
@@ -107,7 +107,7 @@ impl FolderSink {
             most_waiting: 2 * threads + 2,
             closed: Vec::new(),
             inputs: Vec::new(),
-            has_clones: false,
+            cloned: Vec::new(),
             compressed: Vec::new(),
             cancel: cancel.clone(),
             writeback: Writeback::default(),
@@ -131,9 +131,9 @@ impl FolderSink {
         self
     }
 
-    /// Whether inputs have been cloned: they have to be what they were when they were read.
-    pub(crate) fn has_clones(&self) -> bool {
-        self.has_clones
+    /// Inputs that have been cloned, by their numbers: they have to be what they were when they were read.
+    pub(crate) fn cloned(&self) -> &[usize] {
+        &self.cloned
     }
 
     /// A new file in the hidden folder for what is no output; its maker removes it.
@@ -308,7 +308,7 @@ impl Sink for FolderSink {
         if let FileWriter::Plain(plain) = &mut file.writer {
             if plain.size == 0 {
                 plain.cloned = Cloned::of(&self.inputs, origin, lines, &plain.file);
-                self.has_clones |= plain.cloned.is_some();
+                self.cloned.extend(plain.cloned.is_some().then_some(origin.input));
             }
             if plain
                 .cloned

@@ -46,10 +46,15 @@ impl<'a> Text<'a> {
 
     /// Whether the text says exactly this.
     pub fn is(self, wanted: &str) -> bool {
+        self.is_bytes(wanted.as_bytes())
+    }
+
+    /// The same for bytes that may be no text.
+    pub(crate) fn is_bytes(self, wanted: &[u8]) -> bool {
         if self.escaped {
-            *self.decode() == *wanted
+            self.decode().as_bytes() == wanted
         } else {
-            self.raw == wanted.as_bytes()
+            self.raw == wanted
         }
     }
 
