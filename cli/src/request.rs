@@ -10,7 +10,7 @@ use fhirehose_core::problem::Problems;
 use fhirehose_core::profile::check::{self, Asked};
 use fhirehose_core::profile::{self, Level, Profile};
 use fhirehose_core::request::{Cohort, OnBad, Request};
-use fhirehose_core::search::kind::token::CodeList;
+use fhirehose_core::search::code_list::CodeList;
 use fhirehose_core::search::supplied;
 use fhirehose_core::search::table::Registry;
 

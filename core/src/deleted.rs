@@ -9,6 +9,7 @@ use crate::deletion::Deletion;
 use crate::links::Links;
 use crate::record;
 use crate::scan::json::Json;
+use crate::scan::text::Decoded;
 use crate::search::kind::date::Nanos;
 use crate::search::table::Registry;
 
@@ -63,7 +64,7 @@ impl Deleted {
     }
 
     /// What becomes of a line that has passed its gates.
-    pub fn verdict(&self, type_index: usize, line: &[u8]) -> Verdict {
+    pub fn verdict<'l>(&self, type_index: usize, line: &'l [u8]) -> Verdict<'l> {
         let Some(times) = self.times.get(&type_index) else {
             return Verdict::Stands;
         };
@@ -78,7 +79,7 @@ impl Deleted {
         let updated = resource.get("meta").and_then(|meta| meta.get("lastUpdated"));
         let updated = updated.and_then(Json::text).and_then(record::time);
         match deleted.zip(updated) {
-            Some((deleted, updated)) if updated > deleted => Verdict::Returned(id.into_owned()),
+            Some((deleted, updated)) if updated > deleted => Verdict::Returned(id),
             _ => Verdict::Deleted,
         }
     }
@@ -108,14 +109,14 @@ impl Deleted {
 }
 
 /// What becomes of a line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+#[derive(Debug)]
+pub enum Verdict<'l> {
     /// Nobody deleted it.
     Stands,
     /// It was deleted: it is not exported.
     Deleted,
     /// It was deleted, and has been changed since. Its id.
-    Returned(String),
+    Returned(Decoded<'l>),
 }
 
 #[cfg(test)]
@@ -148,16 +149,22 @@ mod tests {
         ] {
             deleted.add(&one, &registry);
         }
-        let verdict = |id: &str, second: u32| {
-            let line = format!(r#"{{"id":"{id}","meta":{{"lastUpdated":"1970-01-01T00:00:{second:02}Z"}}}}"#);
-            deleted.verdict(patient, line.as_bytes())
+        let verdict = |line: &str| match deleted.verdict(patient, line.as_bytes()) {
+            Verdict::Stands => "stands".to_owned(),
+            Verdict::Deleted => "deleted".to_owned(),
+            Verdict::Returned(id) => format!("returned: {}", &*id),
         };
-        assert_eq!(verdict("a", 9), Verdict::Deleted);
-        assert_eq!(verdict("a", 10), Verdict::Returned("a".into()));
-        assert_eq!(verdict("b", 59), Verdict::Deleted);
-        assert_eq!(verdict("c", 1), Verdict::Stands);
-        assert_eq!(deleted.verdict(patient, br#"{"id":"a"}"#), Verdict::Deleted);
-        assert_eq!(deleted.verdict(patient, b"{}"), Verdict::Stands);
+        let at = |id: &str, second: u32| {
+            verdict(&format!(
+                r#"{{"id":"{id}","meta":{{"lastUpdated":"1970-01-01T00:00:{second:02}Z"}}}}"#
+            ))
+        };
+        assert_eq!(at("a", 9), "deleted");
+        assert_eq!(at("a", 10), "returned: a");
+        assert_eq!(at("b", 59), "deleted");
+        assert_eq!(at("c", 1), "stands");
+        assert_eq!(verdict(r#"{"id":"a"}"#), "deleted");
+        assert_eq!(verdict("{}"), "stands");
         assert_eq!((deleted.len(), deleted.has(patient), deleted.has(0)), (2, true, false));
         let mut returned = Links::default();
         returned.insert(patient, b"a");

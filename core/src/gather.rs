@@ -8,6 +8,7 @@ use crate::links::{self, Links};
 use crate::newest::{Age, Newest};
 use crate::plan::{Gather, Plan, Role, TypePlan};
 use crate::scan::json::Json;
+use crate::scan::text::Decoded;
 use crate::search::kind::reference;
 
 /// What one thread, or at the end the pass, has gathered.
@@ -189,7 +190,7 @@ fn first_edge(edges: &[u8]) -> Option<(End<'_>, End<'_>, &[u8])> {
     Some(((number(0), from), (number(2), to), behind))
 }
 
-fn id_of(line: &[u8]) -> Option<std::borrow::Cow<'_, str>> {
+fn id_of(line: &[u8]) -> Option<Decoded<'_>> {
     let id = Json::new(line.trim_ascii_start()).get("id")?;
     Some(id.text()?.decode())
 }

@@ -3,6 +3,8 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
+use smallvec::SmallVec;
+
 use crate::scan::json::Json;
 use crate::search::kind::date::{self, Nanos};
 use crate::search::leaf::Leaf;
@@ -12,7 +14,8 @@ use crate::search::leaf::Leaf;
 pub struct Age {
     recorded: Option<Nanos>,
     updated: Option<Nanos>,
-    id: Option<Vec<u8>>,
+    /// FHIR allows 64 bytes.
+    id: Option<SmallVec<[u8; 64]>>,
 }
 
 impl Age {
@@ -22,7 +25,9 @@ impl Age {
         Age {
             recorded: instant(recorded),
             updated: instant(updated),
-            id: id.and_then(Json::text).map(|text| text.decode().as_bytes().to_vec()),
+            id: id
+                .and_then(Json::text)
+                .map(|text| SmallVec::from_slice(text.decode().as_bytes())),
         }
     }
 

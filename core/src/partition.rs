@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::report::FileEntry;
-use crate::sink::{FileKind, FileName, Sink};
+use crate::sink::{FileKind, FileName, Origin, Sink};
 
 /// When a file is full. Bytes are counted before compression.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,14 +50,30 @@ impl<F> Series<F> {
         sink: &mut S,
         closed: &mut Vec<FileEntry>,
     ) -> Result<(), Error> {
+        self.write_from(lines, count, None, limits, sink, closed)
+    }
+
+    /// The same for lines that may stand in an input just so.
+    pub fn write_from<S: Sink<File = F>>(
+        &mut self,
+        lines: &[u8],
+        count: u64,
+        mut origin: Option<Origin>,
+        limits: Limits,
+        sink: &mut S,
+        closed: &mut Vec<FileEntry>,
+    ) -> Result<(), Error> {
         if self.fits(lines.len() as u64, count, limits) {
-            return self.append(lines, count, sink);
+            return self.append(lines, count, origin, sink);
         }
         for line in lines.split_inclusive(|&byte| byte == b'\n') {
             if !self.fits(line.len() as u64, 1, limits) {
                 self.close(sink, closed)?;
             }
-            self.append(line, 1, sink)?;
+            self.append(line, 1, origin, sink)?;
+            if let Some(origin) = &mut origin {
+                origin.offset += line.len() as u64;
+            }
         }
         Ok(())
     }
@@ -72,7 +88,13 @@ impl<F> Series<F> {
         in_count && in_bytes
     }
 
-    fn append<S: Sink<File = F>>(&mut self, lines: &[u8], count: u64, sink: &mut S) -> Result<(), Error> {
+    fn append<S: Sink<File = F>>(
+        &mut self,
+        lines: &[u8],
+        count: u64,
+        origin: Option<Origin>,
+        sink: &mut S,
+    ) -> Result<(), Error> {
         let open = match &mut self.open {
             Some(open) => open,
             None => {
@@ -93,7 +115,10 @@ impl<F> Series<F> {
         };
         open.resources += count;
         open.bytes += lines.len() as u64;
-        sink.write(&mut open.file, lines)
+        match origin {
+            Some(origin) => sink.write_from(&mut open.file, lines, origin),
+            None => sink.write(&mut open.file, lines),
+        }
     }
 
     /// Completes the open file, if there is one.

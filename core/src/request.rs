@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::frame::DEFAULT_MAX_LINE;
 use crate::ids::IdSet;
-use crate::search::kind::token::CodeList;
+use crate::search::code_list::CodeList;
 
 /// What to do at a bad line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

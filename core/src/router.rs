@@ -11,7 +11,7 @@ use crate::report::{BadPlace, FileEntry, Report, TypeCount};
 use crate::request::OnBad;
 use crate::scan::json::Json;
 use crate::sieve::{Batch, Run};
-use crate::sink::{FileKind, Sink};
+use crate::sink::{FileKind, Origin, Sink};
 
 /// Types, by their numbers in a registry; there are fewer than 256.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,8 +45,12 @@ pub struct Router<F> {
     places: Vec<BadPlace>,
     closed: Vec<FileEntry>,
     input: String,
+    /// For lines that have to be ended.
+    ended: Vec<u8>,
     /// Lines of the current input before the next batch.
     line: u64,
+    /// Bytes of its lines; `None`: some were passed over.
+    offset: Option<u64>,
     /// The types that each input holds, in the order of the inputs.
     held: Vec<TypeSet>,
     /// Associated resources that have been written: each comes once, however often it stands in the input.
@@ -76,7 +80,9 @@ impl<F> Router<F> {
             places: Vec::new(),
             closed: Vec::new(),
             input: "input".to_owned(),
+            ended: Vec::new(),
             line: 0,
+            offset: Some(0),
             held: Vec::new(),
             taken: Links::default(),
             report: Report::default(),
@@ -88,6 +94,7 @@ impl<F> Router<F> {
     pub fn begin_input(&mut self, name: &str) {
         self.input = name.to_owned();
         self.line = 0;
+        self.offset = Some(0);
         if self.is_first() {
             self.report.inputs += 1;
             self.held.push(TypeSet::default());
@@ -131,6 +138,10 @@ impl<F> Router<F> {
             self.run(block, batch, run, sink)?;
         }
         self.line += batch.lines + u64::from(too_long);
+        self.offset = self
+            .offset
+            .filter(|_| !too_long)
+            .map(|offset| offset + block.len() as u64);
         if !self.is_first() {
             return Ok(());
         }
@@ -170,7 +181,14 @@ impl<F> Router<F> {
         if self.plan.stage() == Stage::Associated {
             return self.once(lines, run, sink);
         }
-        self.put(lines, run, index, sink)
+        self.put(lines, run, index, self.origin(run), sink)
+    }
+
+    /// Where a run stands in its input, if it is written as it stands there.
+    fn origin(&self, run: &Run) -> Option<Origin> {
+        let input = usize::try_from(self.report.inputs).ok()?.checked_sub(1)?;
+        let offset = self.offset? + u64::from(run.start);
+        (self.is_first() && !run.made && run.terminated).then_some(Origin { input, offset })
     }
 
     /// Writes of a run the resources that have not been written yet.
@@ -179,30 +197,40 @@ impl<F> Router<F> {
         for line in lines.split_inclusive(|&byte| byte == b'\n') {
             let id = Json::new(line.trim_ascii_start()).get("id").and_then(Json::text);
             if id.is_some_and(|id| self.taken.insert(index, id.decode().as_bytes())) {
-                self.put(line, &Run { lines: 1, ..*run }, index, sink)?;
+                self.put(line, &Run { lines: 1, ..*run }, index, None, sink)?;
             }
         }
         Ok(())
     }
 
-    fn put<S: Sink<File = F>>(&mut self, lines: &[u8], run: &Run, index: usize, sink: &mut S) -> Result<(), Error> {
+    fn put<S: Sink<File = F>>(
+        &mut self,
+        lines: &[u8],
+        run: &Run,
+        index: usize,
+        origin: Option<Origin>,
+        sink: &mut S,
+    ) -> Result<(), Error> {
         let Router {
             series,
             limits,
             closed,
             counts,
+            ended,
             ..
         } = self;
         let count = u64::from(run.lines);
         counts[index].kept += count;
         if run.terminated {
             counts[index].bytes += lines.len() as u64;
-            series[index].write(lines, count, *limits, sink, closed)
+            series[index].write_from(lines, count, origin, *limits, sink, closed)
         } else {
             // The line ended in `\r\n`: what is written ends in `\n` alone.
-            let line = [lines, b"\n"].concat();
-            counts[index].bytes += line.len() as u64;
-            series[index].write(&line, count, *limits, sink, closed)
+            ended.clear();
+            ended.extend_from_slice(lines);
+            ended.push(b'\n');
+            counts[index].bytes += ended.len() as u64;
+            series[index].write(ended, count, *limits, sink, closed)
         }
     }
 

@@ -46,6 +46,16 @@ pub struct Stored {
     pub size: u64,
 }
 
+/// Where lines stand in an input, for a sink that can take them from there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The input of the main pass, from 0.
+    pub input: usize,
+    /// How many bytes of its lines come before, each line with its newline. Of an input that is stored as plain lines this
+    /// is the place in the file, but for a byte order mark.
+    pub offset: u64,
+}
+
 /// A place for files of lines. A file may exist under its final name only when it is complete.
 pub trait Sink {
     /// An open file.
@@ -56,6 +66,12 @@ pub trait Sink {
 
     /// Appends whole lines, each ending in `\n`. The slice is borrowed from the input block.
     fn write(&mut self, file: &mut Self::File, lines: &[u8]) -> Result<(), Error>;
+
+    /// The same for lines that are written as they stand in an input.
+    fn write_from(&mut self, file: &mut Self::File, lines: &[u8], origin: Origin) -> Result<(), Error> {
+        let _ = origin;
+        self.write(file, lines)
+    }
 
     /// Completes a file.
     fn close(&mut self, file: Self::File) -> Result<Stored, Error>;

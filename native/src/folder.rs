@@ -11,11 +11,13 @@ use std::sync::Arc;
 
 use fhirehose_core::error::Error;
 use fhirehose_core::report::Report;
-use fhirehose_core::sink::{FileName, Sink, Stored};
+use fhirehose_core::sink::{FileName, Origin, Sink, Stored};
 
 use crate::cancel::Cancel;
+use crate::clones::Cloned;
 use crate::codec_out::{BlockEncoder, Compression};
 use crate::compress::{Compressed, Queue, Writer};
+use crate::inputs::InputPlace;
 use crate::job::JobError;
 use crate::output_error::OutputError;
 use crate::writeback::{self, Writeback};
@@ -44,6 +46,9 @@ pub(crate) struct FolderSink {
     most_waiting: usize,
     /// Closed files: where they are, and their final names.
     closed: Vec<(PathBuf, String)>,
+    /// Inputs that may be cloned.
+    inputs: Vec<InputPlace>,
+    cloned: Vec<usize>,
     compressed: Vec<(String, Arc<Compressed>)>,
     cancel: Cancel,
     writeback: Writeback,
@@ -59,8 +64,16 @@ pub(crate) struct OutputFile {
 }
 
 enum FileWriter {
-    Plain { file: File, buffer: Vec<u8>, size: u64 },
+    Plain(Plain),
     Compressed(Writer),
+}
+
+struct Plain {
+    file: File,
+    buffer: Vec<u8>,
+    size: u64,
+    /// The file is a clone of an input, and nothing else has been written.
+    cloned: Option<Cloned>,
 }
 
 impl FolderSink {
@@ -93,6 +106,8 @@ impl FolderSink {
             encoder,
             most_waiting: 2 * threads + 2,
             closed: Vec::new(),
+            inputs: Vec::new(),
+            cloned: Vec::new(),
             compressed: Vec::new(),
             cancel: cancel.clone(),
             writeback: Writeback::default(),
@@ -108,6 +123,17 @@ impl FolderSink {
         work.partial = Some(partial);
         work.made = made_folder.then(|| folder.to_owned());
         Ok(sink)
+    }
+
+    /// Lets whole inputs be cloned, if the file system can.
+    pub(crate) fn with_inputs(mut self, inputs: &[InputPlace]) -> Self {
+        self.inputs = inputs.to_vec();
+        self
+    }
+
+    /// Inputs that have been cloned, by their numbers: they have to be what they were when they were read.
+    pub(crate) fn cloned(&self) -> &[usize] {
+        &self.cloned
     }
 
     /// A new file in the hidden folder for what is no output; its maker removes it.
@@ -240,11 +266,12 @@ impl Sink for FolderSink {
             .map_err(OutputError::at("make", &temporary))
             .map_err(to_core)?;
         let writer = match self.compression {
-            Compression::None => FileWriter::Plain {
+            Compression::None => FileWriter::Plain(Plain {
                 file,
                 buffer: Vec::with_capacity(BUFFER),
                 size: 0,
-            },
+                cloned: None,
+            }),
             compression => FileWriter::Compressed(Writer::new(&name, compression, Box::new(file))),
         };
         Ok(OutputFile {
@@ -256,25 +283,12 @@ impl Sink for FolderSink {
 
     fn write(&mut self, file: &mut OutputFile, lines: &[u8]) -> Result<(), Error> {
         match &mut file.writer {
-            FileWriter::Plain {
-                file: out,
-                buffer,
-                size,
-            } => {
-                let before = *size / writeback::STEP;
-                *size += lines.len() as u64;
-                let failed = |error| to_core(OutputError::new("write", &file.name, &error));
-                if buffer.len() + lines.len() > BUFFER || lines.len() >= DIRECT {
-                    out.write_all(buffer).map_err(failed)?;
-                    buffer.clear();
-                }
-                if lines.len() >= DIRECT {
-                    out.write_all(lines).map_err(failed)?;
-                } else {
-                    buffer.extend_from_slice(lines);
-                }
-                if *size / writeback::STEP > before {
-                    self.writeback.start(out);
+            FileWriter::Plain(plain) => {
+                let before = plain.size / writeback::STEP;
+                let written = plain.write(lines);
+                written.map_err(|error| to_core(OutputError::new("write", &file.name, &error)))?;
+                if plain.size / writeback::STEP > before {
+                    self.writeback.start(&plain.file);
                 }
             }
             FileWriter::Compressed(writer) => {
@@ -290,6 +304,24 @@ impl Sink for FolderSink {
         Ok(())
     }
 
+    fn write_from(&mut self, file: &mut OutputFile, lines: &[u8], origin: Origin) -> Result<(), Error> {
+        if let FileWriter::Plain(plain) = &mut file.writer {
+            if plain.size == 0 {
+                plain.cloned = Cloned::of(&self.inputs, origin, lines, &plain.file);
+                self.cloned.extend(plain.cloned.is_some().then_some(origin.input));
+            }
+            if plain
+                .cloned
+                .as_ref()
+                .is_some_and(|cloned| cloned.holds(origin, plain.size, lines))
+            {
+                plain.size += lines.len() as u64;
+                return Ok(());
+            }
+        }
+        self.write(file, lines)
+    }
+
     fn close(&mut self, file: OutputFile) -> Result<Stored, Error> {
         let OutputFile {
             temporary,
@@ -297,10 +329,11 @@ impl Sink for FolderSink {
             writer,
         } = file;
         let size = match writer {
-            FileWriter::Plain { mut file, buffer, size } => {
-                file.write_all(&buffer)
+            FileWriter::Plain(mut plain) => {
+                plain
+                    .finish()
                     .map_err(|error| to_core(OutputError::new("write", &name, &error)))?;
-                size
+                plain.size
             }
             FileWriter::Compressed(writer) => {
                 let compressed = writer.finish(&self.queue);
@@ -310,6 +343,34 @@ impl Sink for FolderSink {
         };
         self.closed.push((temporary, name.clone()));
         Ok(Stored { name, size })
+    }
+}
+
+impl Plain {
+    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.end_clone()?;
+        self.size += lines.len() as u64;
+        if self.buffer.len() + lines.len() > BUFFER || lines.len() >= DIRECT {
+            self.file.write_all(&self.buffer)?;
+            self.buffer.clear();
+        }
+        if lines.len() >= DIRECT {
+            return self.file.write_all(lines);
+        }
+        self.buffer.extend_from_slice(lines);
+        Ok(())
+    }
+
+    fn end_clone(&mut self) -> io::Result<()> {
+        match self.cloned.take() {
+            Some(cloned) => cloned.end(&mut self.file, self.size),
+            None => Ok(()),
+        }
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.end_clone()?;
+        self.file.write_all(&self.buffer)
     }
 }
 

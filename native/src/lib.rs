@@ -2,6 +2,7 @@
 
 mod ahead;
 pub mod cancel;
+mod clones;
 pub mod codec_out;
 pub mod cohort;
 pub mod cohort_error;

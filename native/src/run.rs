@@ -61,7 +61,8 @@ pub fn run(job: &Job, progress: &Progress, cancel: &Cancel) -> Result<Exported, 
                 };
                 match ended {
                     Ok((exported, sink)) => {
-                        same_inputs(job, &stamps, is_read_again)?;
+                        let is_needed = |input| is_read_again || sink.cloned().contains(&input);
+                        same_inputs(job, &stamps, is_needed)?;
                         return commit(exported, sink, job, output, &queue);
                     }
                     Err(seen) => seen,
@@ -71,7 +72,7 @@ pub fn run(job: &Job, progress: &Progress, cancel: &Cancel) -> Result<Exported, 
                 let sink = StdoutSink::new(job.compression, queue.clone())?;
                 match passes.run(&ahead, sink)? {
                     Ended::Done(exporting) => {
-                        same_inputs(job, &stamps, is_read_again)?;
+                        same_inputs(job, &stamps, |_| is_read_again)?;
                         return flush(*exporting, job, &queue);
                     }
                     Ended::Again(seen) => seen,
@@ -83,15 +84,17 @@ pub fn run(job: &Job, progress: &Progress, cancel: &Cancel) -> Result<Exported, 
         }
         // Over inputs that do not stand still there would be no end.
         is_read_again = true;
-        same_inputs(job, &stamps, is_read_again)?;
+        same_inputs(job, &stamps, |_| is_read_again)?;
     }
 }
 
-/// Inputs that are read more than once have to stay as they are: passes over different bytes would not fit together.
-fn same_inputs(job: &Job, stamps: &[Stamp], is_read_again: bool) -> Result<(), JobError> {
-    let mut inputs = job.inputs.iter().zip(stamps).filter(|_| is_read_again);
-    match inputs.find(|(place, stamp)| Stamp::of(place) != **stamp) {
-        Some((place, _)) => Err(JobError::Changed(place.to_string())),
+/// Inputs that are read more than once have to stay as they are: passes over different bytes would not fit together. So have
+/// those that were cloned: what was read and what is in the clone would not be the same.
+fn same_inputs(job: &Job, stamps: &[Stamp], is_needed: impl Fn(usize) -> bool) -> Result<(), JobError> {
+    let inputs = job.inputs.iter().zip(stamps).enumerate();
+    let mut needed = inputs.filter(|(input, _)| is_needed(*input));
+    match needed.find(|(_, (place, stamp))| Stamp::of(place) != **stamp) {
+        Some((_, (place, _))) => Err(JobError::Changed(place.to_string())),
         None => Ok(()),
     }
 }
@@ -124,7 +127,7 @@ fn into_blocks(passes: &Passes<'_>, ahead: &Ahead, organize: &Organize, sink: Fo
 
 fn folder_sink(job: &Job, output: &FolderOutput, queue: Arc<Queue>, cancel: &Cancel) -> Result<FolderSink, JobError> {
     let sink = FolderSink::create(&output.path, output.force, job.compression, job.threads, queue, cancel);
-    sink.map_err(JobError::Output)
+    Ok(sink.map_err(JobError::Output)?.with_inputs(&job.inputs))
 }
 
 fn flush(exporting: Exporting<StdoutSink>, job: &Job, queue: &Queue) -> Result<Exported, JobError> {
@@ -206,15 +209,15 @@ mod tests {
             chunk: 1,
         };
         let stamps = [Stamp::of(&job.inputs[0])];
-        assert!(same_inputs(&job, &stamps, true).is_ok());
+        assert!(same_inputs(&job, &stamps, |_| true).is_ok());
         std::fs::write(&path, "{}\n{}\n").expect("writes");
-        assert!(same_inputs(&job, &stamps, false).is_ok());
-        let error = same_inputs(&job, &stamps, true).expect_err("it was changed");
+        assert!(same_inputs(&job, &stamps, |_| false).is_ok());
+        let error = same_inputs(&job, &stamps, |_| true).expect_err("it was changed");
         assert!(
             error.to_string().contains("in.ndjson was changed while it was read"),
             "{error}"
         );
         std::fs::remove_file(&path).expect("removes");
-        assert!(same_inputs(&job, &stamps, true).is_err());
+        assert!(same_inputs(&job, &stamps, |_| true).is_err());
     }
 }

@@ -4,7 +4,7 @@ use crate::door::{Answer, Door, Question, Refusal, Told};
 use crate::oracle::{Oracle, OracleRequest};
 use fhirehose_core::partition::Limits;
 use fhirehose_core::request::{OnBad, Request};
-use fhirehose_core::search::kind::token::CodeList;
+use fhirehose_core::search::code_list::CodeList;
 use fhirehose_core::search::table::Registry;
 use serde::Deserialize;
 use serde_json::Value;

@@ -18,8 +18,13 @@ pub struct Elements {
 impl Elements {
     /// Whether the member of that name stays.
     pub fn keeps(&self, key: &str) -> bool {
-        let name = key.strip_prefix('_').unwrap_or(key);
-        self.keys.binary_search_by(|kept| kept.as_str().cmp(name)).is_ok()
+        self.keeps_bytes(key.as_bytes())
+    }
+
+    /// The same of bytes, which nobody has to have looked at as text.
+    pub(crate) fn keeps_bytes(&self, key: &[u8]) -> bool {
+        let name = key.strip_prefix(b"_").unwrap_or(key);
+        self.keys.binary_search_by(|kept| kept.as_bytes().cmp(name)).is_ok()
     }
 }
 

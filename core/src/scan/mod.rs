@@ -4,6 +4,7 @@ pub mod json;
 pub mod learned;
 pub mod simd;
 pub mod slots;
+pub(crate) mod spare;
 pub mod text;
 pub mod trie;
 pub mod walk;

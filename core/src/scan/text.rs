@@ -1,6 +1,9 @@
 //! The inside of a JSON string: comparison and decoding without allocation where there is no escape.
 
 use std::borrow::Cow;
+use std::ops::Deref;
+
+use super::spare::Spare;
 
 /// The bytes between the quotes of a JSON string, escapes still in place.
 #[derive(Clone, Copy)]
@@ -43,46 +46,99 @@ impl<'a> Text<'a> {
 
     /// Whether the text says exactly this.
     pub fn is(self, wanted: &str) -> bool {
+        self.is_bytes(wanted.as_bytes())
+    }
+
+    /// The same for bytes that may be no text.
+    pub(crate) fn is_bytes(self, wanted: &[u8]) -> bool {
         if self.escaped {
-            self.decode() == wanted
+            self.decode().as_bytes() == wanted
         } else {
-            self.raw == wanted.as_bytes()
+            self.raw == wanted
         }
     }
 
     /// The text itself: borrowed where nothing is escaped. Bytes that are no UTF-8 and lone surrogates become U+FFFD.
-    pub fn decode(self) -> Cow<'a, str> {
+    pub fn decode(self) -> Decoded<'a> {
         if !self.escaped {
-            return String::from_utf8_lossy(self.raw);
+            return Decoded(match String::from_utf8_lossy(self.raw) {
+                Cow::Borrowed(text) => Place::Line(text),
+                Cow::Owned(text) => Place::Own(text.into()),
+            });
         }
-        let mut out = Vec::with_capacity(self.raw.len());
+        let mut out = Spare::take();
         let mut rest = self.raw;
         while let Some(at) = memchr::memchr(b'\\', rest) {
-            out.extend_from_slice(&rest[..at]);
+            out.push_str(&String::from_utf8_lossy(&rest[..at]));
             rest = unescape(&rest[at..], &mut out);
         }
-        out.extend_from_slice(rest);
-        Cow::Owned(String::from_utf8_lossy(&out).into_owned())
+        out.push_str(&String::from_utf8_lossy(rest));
+        Decoded(Place::Own(out))
+    }
+}
+
+/// A text without its escapes. Makes no use of the allocator in the long run.
+pub struct Decoded<'a>(Place<'a>);
+
+enum Place<'a> {
+    /// Nothing was escaped.
+    Line(&'a str),
+    Own(Spare),
+}
+
+impl Decoded<'_> {
+    /// A string of its own, for what outlives the line.
+    pub fn into_owned(self) -> String {
+        match self.0 {
+            Place::Line(text) => text.to_owned(),
+            Place::Own(text) => text.into_string(),
+        }
+    }
+}
+
+impl Deref for Decoded<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match &self.0 {
+            Place::Line(text) => text,
+            Place::Own(text) => text,
+        }
+    }
+}
+
+impl PartialEq<&str> for Decoded<'_> {
+    fn eq(&self, other: &&str) -> bool {
+        **self == **other
+    }
+}
+
+impl std::fmt::Debug for Decoded<'_> {
+    /// Says nothing of the contents.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Decoded({} bytes)", self.len())
     }
 }
 
 /// Decodes the escape at the start of `text` into `out` and returns what follows it.
-fn unescape<'a>(text: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
+fn unescape<'a>(text: &'a [u8], out: &mut String) -> &'a [u8] {
     let Some(&letter) = text.get(1) else { return &[] };
     let plain = match letter {
-        b'b' => 0x08,
-        b'f' => 0x0c,
-        b'n' => b'\n',
-        b'r' => b'\r',
-        b't' => b'\t',
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        b'n' => '\n',
+        b'r' => '\r',
+        b't' => '\t',
         b'u' => return unescape_unicode(text, out),
-        other => other,
+        other if other.is_ascii() => char::from(other),
+        // No escape; the letter goes with what follows it.
+        _ => return &text[1..],
     };
     out.push(plain);
     &text[2..]
 }
 
-fn unescape_unicode<'a>(text: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
+fn unescape_unicode<'a>(text: &'a [u8], out: &mut String) -> &'a [u8] {
     let mut rest = text.get(6..).unwrap_or_default();
     let first = hex(text.get(2..6));
     let mut character = first.and_then(char::from_u32);
@@ -94,7 +150,7 @@ fn unescape_unicode<'a>(text: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
         rest = rest.get(6..).unwrap_or_default();
     }
     let character = character.unwrap_or(char::REPLACEMENT_CHARACTER);
-    out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+    out.push(character);
     rest
 }
 
@@ -114,7 +170,8 @@ mod tests {
 
     #[test]
     fn plain_text_is_borrowed() {
-        assert!(matches!(text("final").decode(), Cow::Borrowed("final")));
+        let raw = "final";
+        assert_eq!(text(raw).decode().as_ptr(), raw.as_ptr());
         assert!(text("final").is("final"));
         assert!(!text("final").is("fina"));
         assert!(!text("fina").is("final"));
@@ -133,6 +190,20 @@ mod tests {
         assert!(text(r"a\\b").is(r"a\b"));
         assert!(!text(r"a\n").is(r"a\n"));
         assert!(!text(r"\\").is(r"\\"));
+    }
+
+    /// Of lines that nobody checked.
+    #[test]
+    fn what_is_no_utf_8_is_replaced_as_in_the_whole_text() {
+        for (raw, expected) in [
+            (&b"\xe2\\n\x82x"[..], "\u{fffd}\n\u{fffd}x"),
+            (b"\\\xc3\xa9", "\u{e9}"),
+            (b"\\\xc3", "\u{fffd}"),
+            (b"a\xff\\u0041\xff", "a\u{fffd}A\u{fffd}"),
+            (b"\xff", "\u{fffd}"),
+        ] {
+            assert_eq!(Text::new(raw).decode(), expected);
+        }
     }
 
     #[test]

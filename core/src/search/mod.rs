@@ -1,5 +1,6 @@
 //! FHIR search: generated tables, and text compiled into typed predicates over captured values.
 
+pub mod code_list;
 pub mod expr;
 pub mod kind;
 pub mod leaf;

@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::kind::token::CodeList;
+use super::code_list::CodeList;
 use super::lower::{Fields, from_fields};
 use super::refusals;
 use super::table::{Param, Registry};

@@ -3,6 +3,7 @@
 use super::ValueError;
 use super::token::{TokenLeaf, TokenMatcher};
 use crate::scan::json::Json;
+use crate::scan::spare::Spare;
 use crate::search::leaf::Leaf;
 use crate::search::query::unescape;
 
@@ -204,7 +205,11 @@ impl Target {
         let (Some(type_name), Some(id)) = (member("resourceType"), member("id")) else {
             return false;
         };
-        self.accepts(&format!("{type_name}/{id}"), info)
+        let mut reference = Spare::take();
+        for part in [&type_name, "/", &id] {
+            reference.push_str(part);
+        }
+        self.accepts(&reference, info)
     }
 
     /// The part before the `|`; the version only if one was asked for; never the fragment, unless it is all there is.

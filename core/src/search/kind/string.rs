@@ -6,6 +6,7 @@ use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCa
 
 use super::ValueError;
 use crate::scan::json::Json;
+use crate::scan::spare::Spare;
 use crate::scan::text::Text;
 use crate::search::leaf::Leaf;
 
@@ -86,9 +87,10 @@ impl StringMatcher {
         if self.mode == Mode::Start && !family && !text.is_escaped() && raw.is_ascii() {
             return starts_with_ascii(raw, &self.text);
         }
-        let folded = fold(&text.decode());
+        let mut folded = Spare::take();
+        fold_into(&text.decode(), &mut folded);
         match self.mode {
-            Mode::Contains => folded.contains(&self.text),
+            Mode::Contains => folded.contains(&*self.text),
             _ => folded.starts_with(&self.text) || (family && at_word_start(&folded, &self.text)),
         }
     }
@@ -176,7 +178,13 @@ fn is_ascii_punctuation(byte: u8) -> bool {
 /// Normalizes a text for comparison: compatibility decomposition, without combining marks, case-folded, without
 /// punctuation, blanks collapsed and trimmed.
 pub fn fold(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
+    let mut out = String::new();
+    fold_into(text, &mut out);
+    out
+}
+
+fn fold_into(text: &str, out: &mut String) {
+    out.reserve(text.len());
     let mut blank = false;
     let mut push = |character: char| {
         if character.is_whitespace() || matches!(character, '\u{1c}'..='\u{1f}') {
@@ -200,7 +208,6 @@ pub fn fold(text: &str) -> String {
             .filter(|character| character.general_category() != GeneralCategory::NonspacingMark);
         bare.default_case_fold().for_each(&mut push);
     }
-    out
 }
 
 #[cfg(test)]

@@ -1,18 +1,16 @@
 //! Tokens: `code`, `system|code`, `|code`, `system|`, against codings, identifiers, codes, booleans and texts.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::ValueError;
 use super::string::{Mode, StringMatcher};
 use crate::scan::json::{Json, Kind};
+use crate::scan::spare::Spare;
 use crate::scan::text::Text;
+use crate::search::code_list::CodeList;
 use crate::search::leaf::Leaf;
 use crate::search::query::{split, unescape};
 use crate::search::table::ImpliedSystem;
-
-/// The codes of one value set that the user supplied: pairs of system and code.
-pub type CodeList = HashSet<(String, String)>;
 
 /// A token search value.
 #[derive(Clone, Debug)]
@@ -187,8 +185,8 @@ impl TokenMatcher {
             TokenMatcher::Code(wanted) => wanted.matches(system, code),
             TokenMatcher::Text(text) => display.is_some_and(|display| text.accepts(display, false)),
             TokenMatcher::In(list) => {
-                let system = system.map(|system| system.decode().into_owned()).unwrap_or_default();
-                code.is_some_and(|code| list.contains(&(system, code.decode().into_owned())))
+                let system = system.map(Text::decode);
+                code.is_some_and(|code| list.contains(system.as_deref().unwrap_or_default(), &code.decode()))
             }
             TokenMatcher::Mime(base) => code.is_some_and(|code| is_mime_below(&code.decode(), base)),
             TokenMatcher::OfType { .. } => false,
@@ -231,10 +229,7 @@ impl TokenMatcher {
                     system_of(info, code).is_some_and(|own| own == *system) && wanted.says(code, true)
                 }
             },
-            TokenMatcher::In(list) => {
-                let system = system_of(info, code).unwrap_or_default().to_owned();
-                list.contains(&(system, code.decode().into_owned()))
-            }
+            TokenMatcher::In(list) => list.contains(system_of(info, code).unwrap_or_default(), &code.decode()),
             TokenMatcher::Mime(base) => is_mime_below(&code.decode(), base),
             TokenMatcher::Text(_) | TokenMatcher::OfType { .. } => false,
         }
@@ -304,7 +299,18 @@ fn is_in_lower_case(text: Text<'_>, lower: &str) -> bool {
     if !text.is_escaped() && raw.is_ascii() {
         return raw.eq_ignore_ascii_case(lower.as_bytes());
     }
-    text.decode().to_lowercase() == lower
+    *lower_case(&text.decode()) == lower
+}
+
+/// `text.to_lowercase()`, in memory that is used again.
+fn lower_case(text: &str) -> Spare {
+    // At the end of a word it has another small letter, which only the library knows.
+    if text.contains('\u{3a3}') {
+        return text.to_lowercase().into();
+    }
+    let mut out = Spare::take();
+    out.extend(text.chars().flat_map(char::to_lowercase));
+    out
 }
 
 /// The system that a code implies: the only one of the binding, or the one that the code belongs to.
@@ -320,7 +326,7 @@ fn system_of<'a>(info: &'a TokenLeaf, code: Text<'_>) -> Option<&'a str> {
 
 /// `text/xml` also finds `text/xml; charset=UTF-8`, and `text` finds every `text/…`.
 fn is_mime_below(stored: &str, base: &str) -> bool {
-    let stored = stored.to_lowercase();
+    let stored = lower_case(stored);
     match stored.strip_prefix(base) {
         Some("") => true,
         Some(rest) => rest.trim_start().starts_with(';') || (!base.contains('/') && rest.starts_with('/')),

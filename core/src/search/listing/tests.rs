@@ -1,6 +1,6 @@
 //! The listing against the compiler: every parameter of every type, with every modifier.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::*;
@@ -41,7 +41,7 @@ fn messages(registry: &Registry, type_name: &str, filters: Vec<String>) -> HashM
     let request = Request {
         types: vec![type_name.to_owned()],
         type_filters: filters,
-        value_sets: HashMap::from([(CODES.to_owned(), Arc::new(HashSet::new()))]),
+        value_sets: HashMap::from([(CODES.to_owned(), Arc::default())]),
         ..Request::default()
     };
     let mut found: HashMap<String, Vec<String>> = HashMap::new();

@@ -20,7 +20,8 @@ fn lists(rest: &str) -> Result<Vec<(String, String)>, String> {
         assert_eq!(problems.0.len(), 1);
         problems.to_string()
     })?;
-    let mut pairs: Vec<_> = found["http://example.org/vs"].iter().cloned().collect();
+    let listed = found["http://example.org/vs"].iter();
+    let mut pairs: Vec<_> = listed.map(|(system, code)| pair(system, code)).collect();
     pairs.sort_unstable();
     Ok(pairs)
 }

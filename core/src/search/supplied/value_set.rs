@@ -27,7 +27,7 @@ fn expanded(expansion: Json<'_>) -> Result<CodeList, String> {
         .each_of("extension")
         .filter_map(|extension| text(extension, "url"))
         .any(|url| url.ends_with("/valueset-toocostly") || url.ends_with("/valueset-unclosed"));
-    let mut codes = CodeList::new();
+    let mut codes = CodeList::default();
     let mut entries = 0;
     // A list of its own instead of recursion: its depth comes from the input.
     let mut open = vec![expansion.each_of("contains")];
@@ -42,7 +42,7 @@ fn expanded(expansion: Json<'_>) -> Result<CodeList, String> {
         }
         let is_abstract = item.get("abstract").is_some_and(|value| value.raw() == b"true");
         if let (Some(code), false) = (text(item, "code"), is_abstract) {
-            codes.insert((text(item, "system").unwrap_or_default(), code));
+            codes.insert(text(item, "system").unwrap_or_default(), code);
         }
         open.push(item.each_of("contains"));
     }
@@ -54,13 +54,13 @@ fn expanded(expansion: Json<'_>) -> Result<CodeList, String> {
 }
 
 fn composed(compose: Json<'_>) -> Result<CodeList, String> {
-    let mut codes = CodeList::new();
+    let mut codes = CodeList::default();
     for include in compose.each_of("include") {
         codes.extend(concepts(include)?);
     }
     for exclude in compose.each_of("exclude") {
-        for pair in concepts(exclude)? {
-            codes.remove(&pair);
+        for (system, code) in concepts(exclude)? {
+            codes.remove(&system, &code);
         }
     }
     Ok(codes)
