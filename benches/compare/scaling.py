@@ -208,7 +208,8 @@ def threads_row(making: Making) -> Iterator[list[Case]]:
     packed = making.file("Observation.ndjson.gz")
     inputs.repeat(making.of.packed, packed, making.copies(24e6, making.of.packed))
     options = [*T3, "--compress", "gzip"]
-    yield [Case(f"T4 of one member for each copy, {threads} threads", packed, options, threads) for threads in pair]
+    wanted = [("T4", making.of.packed), (f"T4 of {making.copies(24e6, making.of.packed)} members", packed)]
+    yield [Case(f"{name}, {threads} threads", source, options, threads) for name, source in wanted for threads in pair]
 
 
 def selectivity_row(making: Making) -> Iterator[list[Case]]:
@@ -250,8 +251,8 @@ def filters_row(making: Making) -> Iterator[list[Case]]:
 
 
 def only(*filters: str) -> list[str]:
-    """These filters and no other types."""
-    types = questions.question(list(filters)).types if all("ge1" not in each for each in filters) else ["Observation"]
+    """These filters, and no types but theirs."""
+    types = questions.question(list(filters)).types
     return ["--type", ",".join(types), *[part for each in filters for part in ("--type-filter", each)]]
 
 
