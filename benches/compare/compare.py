@@ -30,6 +30,7 @@ def main() -> None:
         fhirehose=str(Path(options.fhirehose).resolve()),
         inputs=inputs.prepare(Path(options.data), work, options.copies),
         threads=options.threads,
+        all_ways=options.all_ways == "yes",
         python=str(Path(options.python).absolute()) if options.python else None,
         floor=str(Path(options.floor).resolve()) if options.floor else None,
         jq=there("jq"),
@@ -59,7 +60,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     for name in ["data", "work", "fhirehose", "root"]:
         parser.add_argument(f"--{name}", required=True)
-    for name in ["python", "floor", "tools", "record"]:
+    for name in ["python", "floor", "tools", "record", "all-ways"]:
         parser.add_argument(f"--{name}", default="")
     parser.add_argument("--tasks", default=",".join(KEYS))
     for name, value in [("copies", 1), ("runs", 5), ("threads", 2)]:
@@ -94,6 +95,7 @@ def run_task(task: Task, options: argparse.Namespace) -> dict:
         "task": task.key,
         "title": task.title,
         "bytes": size,
+        "plain_bytes": task.plain_bytes or size,
         "agree": agreement(chosen, checks, runs),
         "load_average": loads,
         "tools": {
@@ -156,6 +158,12 @@ def record(root: Path, name: str, found: dict) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     size = max(result["bytes"] for result in found["tasks"])
     target = folder / f"compare-{round(size / 1e6)}MB.json"
+    # Tasks may be run in turn: those of an earlier run into the same file stay, with the time and the state they ran in.
+    ran = {name: found["machine"][name] for name in ["date", "versions"]}
+    own = {result["task"]: {**result, "ran": ran, "rounds": found["rounds"]} for result in found["tasks"]}
+    if target.exists():
+        own = {**{result["task"]: result for result in json.loads(target.read_text())["tasks"]}, **own}
+    found = {**found, "tasks": [own[key] for key in KEYS if key in own]}
     target.write_text(json.dumps(found, indent=1) + "\n")
     print(f"recorded in {target}")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # How much of the input the slow tools get.
-SLICE_BYTES = 64_000_000
+SLICE_BYTES = 32_000_000
 
 
 @dataclass

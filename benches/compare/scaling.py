@@ -60,6 +60,7 @@ def main() -> None:
         fhirehose=str(Path(options.fhirehose).resolve()),
         inputs=of,
         threads=options.threads,
+        all_ways=False,
         python=None,
         floor=str(Path(options.floor).resolve()) if options.floor else None,
         jq=None,
