@@ -13,10 +13,10 @@ def median(tool: dict) -> float | None:
     return statistics.median(run["seconds"] for run in runs) if runs else None
 
 
-def ratios(other: list[dict], own: list[dict]) -> list[float]:
+def ratios(other: list[dict], own: list[dict], of: str = "seconds") -> list[float]:
     """Seconds per byte, pair by pair, of the rounds that both ran in."""
-    by_round = {run["round"]: run["seconds"] / run["bytes"] for run in own}
-    return [run["seconds"] / run["bytes"] / by_round[run["round"]] for run in other if run["round"] in by_round]
+    by_round = {run["round"]: run[of] / run["bytes"] for run in own if run[of]}
+    return [run[of] / run["bytes"] / by_round[run["round"]] for run in other if run["round"] in by_round]
 
 
 def best(result: dict, family: str) -> tuple[str, dict] | None:
@@ -33,7 +33,7 @@ def families(result: dict) -> list[str]:
 
 
 def task(result: dict) -> None:
-    head = f"{'tool':30}{'lines':>9}{'median s':>10}{'min s':>8}{'MB/s':>7}{'cpu s':>8}{'peak MB':>9}{'rounds':>8}"
+    head = f"{'tool':30}{'lines':>9}{'median s':>10}{'min s':>8}{'MB/s':>7}{'cpu s':>8}{'peak MB':>9}{'rounds':>8}{'cpu ×':>8}"
     print(f"{head}  × fhirehose (min…max)")
     own = result["tools"]["fhirehose"]
     for name, tool in result["tools"].items():
@@ -44,11 +44,13 @@ def task(result: dict) -> None:
         seconds = [run["seconds"] for run in runs]
         middle = statistics.median(seconds)
         pairs = ratios(runs, good(own)) or [float("nan")]
+        processor = ratios(runs, good(own), "cpu") or [float("nan")]
         marks = " *" if tool["slice"] else ""
         print(
             f"{name + marks:30}{(tool['check'] or {}).get('lines', '-'):>9}{middle:>10.3f}{min(seconds):>8.3f}"
             f"{runs[0]['bytes'] / 1e6 / middle:>7.0f}{statistics.median(run['cpu'] for run in runs):>8.2f}"
             f"{max(run['peak_kib'] for run in runs) * 1024 / 1e6:>9.0f}{len(runs):>8}"
+            f"{statistics.median(processor):>8.2f}"
             f"  {statistics.median(pairs):.2f} ({min(pairs):.2f}…{max(pairs):.2f})"
         )
     if any(tool["slice"] for tool in result["tools"].values()):
