@@ -164,6 +164,8 @@ def floors(setting: Setting, inputs: list[Path]) -> list[Tool]:
     ]
     for floor in ["memchr", "memcpy"] if setting.floor else []:
         found.append(Tool(f"read, {floor}", [str(setting.floor), floor, str(setting.threads), *paths], floor=True))
+    if all(path.suffix == ".gz" for path in inputs):
+        found.append(Tool("gzip -dc", shell(f"gzip -dc {quoted} >out/plain"), floor=True))
     return found
 
 
