@@ -1,20 +1,23 @@
 """The tasks, and how each tool is told to do them."""
 
-import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import questions
+from inputs import Inputs
 
 
 @dataclass
 class Setting:
-    """What every command line is made of."""
+    """What every command line is made of. A tool that is absent is None."""
 
     fhirehose: str
-    python: str
-    here: Path
-    plain: Path
-    packed: Path
+    inputs: Inputs
     threads: int
+    all_ways: bool
+    python: str | None
+    floor: str | None
+    jq: str | None
     jaq: str | None
 
 
@@ -24,16 +27,19 @@ class Tool:
 
     name: str
     command: list[str]
-    output: str = "out.ndjson"
     raw: bool = True
-    # The floor moves bytes and keeps no count.
+    # It moves bytes and keeps no count.
     floor: bool = False
     # Ways of one tool, of which the best counts.
     family: str = ""
-    # It prints the seconds of its work proper, as JSON.
+    # Another file than the task's own, and whose answer over it is the right one.
+    slice: Path | None = None
+    # It prints its own seconds, as JSON.
     tells_seconds: bool = False
-    # It wants `out` to exist.
-    needs_folder: bool = False
+    # A slow tool is left out of further rounds when it has had these.
+    most_rounds: int = 1000
+    most_seconds: float = 1e9
+    environment: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -42,138 +48,156 @@ class Task:
 
     key: str
     title: str
-    tools: list[Tool]
     inputs: list[Path]
+    tools: list[Tool]
+    # What the inputs are unpacked.
+    plain_bytes: int | None = None
 
 
-FILTER = "Observation?category=laboratory&date=ge2015"
-# Without the zones of the border: a time of day cannot be compared with its zone in jq 1.6.
-JQ = {
-    "a": 'select(any(.category[]?.coding[]?; .code == "laboratory") and '
-    '(.effectiveDateTime // .effectiveInstant // .effectivePeriod.end // "") >= "2015")',
-    "b": 'select(.resourceType == "Observation" or .resourceType == "Condition")',
-    "c": 'select(.meta.lastUpdated > "2021-01-01T00:00:00Z")',
+# What is about a patient, and whose reference to the patient is its subject or patient: membership alone decides.
+MEMBERS = (
+    "Patient,AllergyIntolerance,CarePlan,CareTeam,Claim,Condition,DiagnosticReport,DocumentReference,Encounter,"
+    "ExplanationOfBenefit,ImagingStudy,Immunization,MedicationAdministration,MedicationRequest,Observation,Procedure"
+)
+
+# A way with a minus was tried, and is far enough behind the best of its tool to be run with --all-ways only.
+DUCKDB = {
+    "T1": ["-objects paths", "lines paths", "lines paths first", "-lines struct first"],
+    "T2": ["objects paths", "lines paths", "-lines struct"],
+    "T3": ["-objects paths", "lines paths", "lines struct", "lines struct first"],
+    "T3m": ["-lines paths first", "-lines struct", "lines struct first"],
+    "T4": ["lines paths", "lines struct", "-objects struct"],
+    "T5m": ["-objects paths", "lines paths"],
+    "T6": ["-objects struct", "lines struct", "-lines paths"],
 }
-JQ["d"] = JQ["a"]
+CLICKHOUSE = {
+    "T1": ["simple", "-fields", "tuple first"],
+    "T2": ["simple", "fields", "-tuple"],
+    "T3": ["tuple", "tuple first"],
+    "T3m": ["-tuple", "tuple first"],
+    "T4": ["tuple", "-tuple first"],
+    "T6": ["tuple eager", "-tuple"],
+}
+ORJSON = {
+    "T1": ["-all", "first"],
+    "T2": ["all"],
+    "T3": ["-all", "first"],
+    "T3m": ["first"],
+    "T4": ["first"],
+    "T6": ["all"],
+}
+POLARS = {"T1": ["lines"], "T2": ["lines"], "T3": ["lines"], "T4": ["lines"]}
+
+KEYS = ["T1", "T2", "T3", "T3m", "T4", "T5", "T5f", "T5m", "T6"]
 
 
 def tasks(setting: Setting) -> list[Task]:
-    """All tasks, over the folders of the setting."""
-    observation = setting.plain / "Observation.ndjson"
-    condition = setting.plain / "Condition.ndjson"
-    packed = setting.packed / "Observation.ndjson.gz"
-    everything = sorted(setting.plain.glob("*.ndjson"))
-    copy_all = Tool("cp of the folder", ["cp", "-r", f"{setting.plain}/.", "out"], floor=True, needs_folder=True)
-    both = [str(observation), str(condition)]
-    copy_kept = Tool("cp of what is kept", ["cp", *both, "out"], floor=True, needs_folder=True)
-    # fhirehose syncs before its files get their names; cp leaves that to the kernel.
-    both_synced = shell(f"cp '{observation}' '{condition}' out && sync -f out")
-    copy_synced = Tool("cp of that, synced", both_synced, floor=True, needs_folder=True)
-    copy_file = Tool("cp of the input", ["cp", str(observation), "out"], floor=True)
-    unpack = Tool("gzip -dc of the input", shell(f"gzip -dc '{packed}' >out.ndjson"), floor=True)
+    """All tasks, over the inputs of the setting."""
+    of = setting.inputs
+    fifty = questions.question(questions.FIFTY)
+    filters = [part for each in questions.FIFTY for part in ("--type-filter", each)]
+    laboratory = ["--type", "Observation", "--type-filter", questions.LABORATORY]
+    cohort = ["--group", "compare-ten", "--report", "json"]
+    everything = sorted(of.folder.glob("*.ndjson"))
     return [
-        Task(
-            "a",
-            f"--type-filter '{FILTER}', one file",
-            [
-                fhirehose(setting, [observation], ["--type-filter", FILTER]),
-                copy_file,
-                *duckdb(setting, "a", str(observation), ["objects", "lines", "typed"]),
-                polars(setting, "a", str(observation)),
-                *jq(setting, "a", [observation]),
-            ],
-            [observation],
-        ),
-        Task(
-            "b",
-            "--type Observation,Condition, the whole folder",
-            [
-                fhirehose(setting, [setting.plain], ["--type", "Observation,Condition"]),
-                copy_all,
-                copy_kept,
-                copy_synced,
-                *duckdb(setting, "b", f"{setting.plain}/*.ndjson", ["objects", "lines"]),
-                polars(setting, "b", f"{setting.plain}/*.ndjson"),
-                *jq(setting, "b", everything),
-            ],
-            everything,
-        ),
-        Task(
-            "c",
-            "--since 2021-01-01T00:00:00Z, the whole folder",
-            [
-                fhirehose(setting, [setting.plain], ["--since", "2021-01-01T00:00:00Z"]),
-                copy_all,
-                *duckdb(setting, "c", f"{setting.plain}/*.ndjson", ["objects", "lines"]),
-                polars(setting, "c", f"{setting.plain}/*.ndjson"),
-                *jq(setting, "c", everything),
-            ],
-            everything,
-        ),
-        Task(
-            "d",
-            f"--type-filter '{FILTER}', one file, gzip in and gzip out",
-            [
-                fhirehose(setting, [packed], ["--type-filter", FILTER, "--compress", "gzip"]),
-                unpack,
-                *duckdb(setting, "d", str(packed), ["objects", "lines", "typed"]),
-                *jq(setting, "d", [packed]),
-            ],
-            [packed],
-        ),
+        compared(setting, "T1", "--type Observation,Condition; mixed stream, split by type",
+                 of.mixed, of.mixed_slice, ["--type", "Observation,Condition"]),
+        compared(setting, "T2", "--since 2015-01-01T00:00:00Z, all types; mixed stream, split by type",
+                 of.mixed, of.mixed_slice, ["--since", "2015-01-01T00:00:00Z"]),
+        compared(setting, "T3", f"{questions.LABORATORY}; a file of Observations",
+                 of.observation, of.observation_slice, laboratory),
+        compared(setting, "T3m", f"{questions.LABORATORY}; mixed stream", of.mixed, of.mixed_slice, laboratory),
+        compared(setting, "T4", f"{questions.LABORATORY}; gzip in, gzip out",
+                 of.packed, of.packed_slice, [*laboratory, "--compress", "gzip"]),
+        Task("T5", "group of ten with all that it refers to; mixed stream, each pass reads all of it", [of.mixed],
+             [*fhirehose(setting, [of.mixed, of.cohort], cohort), *floors(setting, [of.mixed])]),
+        Task("T5f", "the same; a file for each type, later passes read what they need", everything,
+             [*fhirehose(setting, [of.folder, of.cohort], cohort), *floors(setting, everything)]),
+        Task("T5m", "members of that group of sixteen types, split by type; mixed stream", [of.mixed],
+             [*fhirehose(setting, [of.mixed, of.cohort], [*cohort, "--type", MEMBERS]), *floors(setting, [of.mixed]),
+              *ways(setting, "DuckDB", "T5m", DUCKDB, of.mixed)]),
+        compared(setting, "T6", "50 type filters over 12 types; mixed stream, split by type",
+                 of.mixed, of.mixed_slice, ["--type", ",".join(fifty.types), *filters]),
+    ]  # fmt: skip
+
+
+def compared(setting: Setting, key: str, title: str, source: Path, piece: Path, options: list[str]) -> Task:
+    """A task that every tool does."""
+    own = fhirehose(setting, [source], options)
+    tools = [
+        *own,
+        *floors(setting, [source]),
+        *ways(setting, "DuckDB", key, DUCKDB, source),
+        *ways(setting, "ClickHouse-local", key, CLICKHOUSE, source),
+        *ways(setting, "orjson", key, ORJSON, source),
+        *ways(setting, "Polars", key, POLARS, source),
     ]
+    slow = [each for each in [("jaq", setting.jaq), ("jq", setting.jq)] if each[1]]
+    if slow:
+        judge = fhirehose(setting, [piece], options)[0]
+        judge.name, judge.slice, judge.most_rounds = SLICE_JUDGE, piece, 3
+        tools += [judge, *[filtered(name, str(binary), key, piece) for name, binary in slow]]
+    packed = source == setting.inputs.packed
+    return Task(key, title, [source], tools, setting.inputs.observation.stat().st_size if packed else None)
 
 
-def fhirehose(setting: Setting, inputs: list[Path], options: list[str]) -> Tool:
-    """fhirehose into a folder."""
+SLICE_JUDGE = "fhirehose, slice"
+
+
+def fhirehose(setting: Setting, inputs: list[Path], options: list[str]) -> list[Tool]:
+    """With all threads, and with one."""
     places = [str(place) for place in inputs]
-    command = [setting.fhirehose, "export", *places, "-o", "out", "--threads", str(setting.threads), *options]
-    return Tool("fhirehose", command, "out/*.ndjson*")
+    command = [setting.fhirehose, "export", *places, "-o", "out", *options, "--threads"]
+    tools = [Tool("fhirehose", [*command, str(setting.threads)])]
+    if setting.threads > 1:
+        tools.append(Tool("fhirehose, 1 thread", [*command, "1"]))
+    return tools
 
 
-def duckdb(setting: Setting, task: str, source: str, ways: list[str]) -> list[Tool]:
-    """DuckDB in each of its ways; the best one is its number."""
+def floors(setting: Setting, inputs: list[Path]) -> list[Tool]:
+    """What nothing that reads, or copies, these bytes can beat. fhirehose syncs what it writes, cp does not."""
+    paths = [str(path) for path in inputs]
+    quoted = " ".join(f"'{path}'" for path in paths)
+    found = [
+        Tool("cp", ["cp", *paths, "out"], floor=True),
+        Tool("cp, synced", shell(f"cp {quoted} out && sync -f out"), floor=True),
+    ]
+    for floor in ["memchr", "memcpy"] if setting.floor else []:
+        found.append(Tool(f"read, {floor}", [str(setting.floor), floor, str(setting.threads), *paths], floor=True))
+    if all(path.suffix == ".gz" for path in inputs):
+        found.append(Tool("gzip -dc", shell(f"gzip -dc {quoted} >out/plain"), floor=True))
+    return found
+
+
+def ways(setting: Setting, family: str, key: str, of_task: dict[str, list[str]], source: Path) -> list[Tool]:
+    """A tool of Python in each of its ways; the best one is its number."""
+    if setting.python is None:
+        return []
+    script = str(Path(__file__).resolve().parent / "peers.py")
+    name = "clickhouse" if family.startswith("Click") else family.lower()
+    task = "T5" if key == "T5m" else key
+    environment = {"COHORT": str(setting.inputs.cohort), "COHORT_TYPES": MEMBERS} if task == "T5" else {}
     return [
         Tool(
-            f"DuckDB, {way}",
-            query(setting, "duckdb", way, task, source),
-            packed_name(task),
-            raw=way != "typed",
-            family="DuckDB",
+            f"{family}, {way}",
+            [setting.python, "-I", script, name, way, task, str(source), str(setting.threads)],
+            family=family,
+            most_seconds=15 if family == "Polars" else 1e9,
             tells_seconds=True,
+            environment=environment,
         )
-        for way in ways
+        for way in (each.removeprefix("-") for each in of_task.get(key, []) if setting.all_ways or each[0] != "-")
     ]
 
 
-def polars(setting: Setting, task: str, source: str) -> Tool:
-    """Polars, streaming, over lines as text."""
-    return Tool("Polars", query(setting, "polars", "lines", task, source), tells_seconds=True)
-
-
-def query(setting: Setting, tool: str, way: str, task: str, source: str) -> list[str]:
-    script = str(setting.here / "query.py")
-    return [setting.python, "-I", script, tool, way, task, source, packed_name(task), str(setting.threads)]
-
-
-def packed_name(task: str) -> str:
-    return "out.ndjson.gz" if task == "d" else "out.ndjson"
-
-
-def jq(setting: Setting, task: str, inputs: list[Path]) -> list[Tool]:
-    """jq and jaq; they write lines anew and use one thread."""
-    found = [("jq", shutil.which("jq")), ("jaq", setting.jaq)]
-    files = " ".join(f"'{path}'" for path in inputs)
-    tools = []
-    for name, binary in found:
-        if binary is None:
-            continue
-        if task == "d":
-            line = f"gzip -dc {files} | '{binary}' -c '{JQ[task]}' | gzip >out.ndjson.gz"
-        else:
-            line = f"'{binary}' -c '{JQ[task]}' {files} >out.ndjson"
-        tools.append(Tool(name, shell(line), packed_name(task), raw=False))
-    return tools
+def filtered(name: str, binary: str, key: str, piece: Path) -> Tool:
+    """jq or jaq over the slice: they write lines anew, into one file, and use one thread."""
+    question = questions.jq(questions.questions()[key])
+    if key == "T4":
+        line = f"gzip -dc '{piece}' | '{binary}' -c '{question}' | gzip >out/all.ndjson.gz"
+    else:
+        line = f"'{binary}' -c '{question}' '{piece}' >out/all.ndjson"
+    return Tool(name, shell(line), raw=False, slice=piece, most_rounds=3)
 
 
 def shell(line: str) -> list[str]:
