@@ -135,6 +135,173 @@ pub fn equal_bytes(bytes: &[u8], at: usize, texts: &[u8], from: usize, len: usiz
     }
 }
 
+/// The end of a line of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LineEnd(usize);
+
+impl LineEnd {
+    fn new(newline: usize, odd: bool) -> Self {
+        LineEnd(newline << 1 | usize::from(odd))
+    }
+
+    /// Where the newline stands.
+    #[inline]
+    pub fn newline(self) -> usize {
+        self.0 >> 1
+    }
+
+    /// Whether the line holds `\u`, by which any letter may be spelled, or `}{`, where two objects may meet.
+    #[inline]
+    pub fn is_odd(self) -> bool {
+        self.0 & 1 == 1
+    }
+}
+
+/// Adds to `ends` the ends of all lines of a block, in order, in one pass: where they are, and which of the lines no look
+/// at raw bytes may judge. What stands behind the last newline is no line.
+///
+/// One call looks at a whole block, so the vectors can be as wide as the processor has them.
+pub fn line_ends(block: &[u8], ends: &mut Vec<LineEnd>) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if std::arch::is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has AVX2, as tested.
+            unsafe { line_ends_avx2(block, ends) }
+        } else {
+            line_ends_sse2(block, ends);
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        line_ends_searched(block, ends);
+    }
+}
+
+/// `\u` and `}{` as two bytes are in memory.
+#[cfg(target_arch = "x86_64")]
+const ESCAPE: i16 = i16::from_le_bytes(*b"\\u");
+#[cfg(target_arch = "x86_64")]
+const JOINT: i16 = i16::from_le_bytes(*b"}{");
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn line_ends_avx2(block: &[u8], ends: &mut Vec<LineEnd>) {
+    use std::arch::x86_64::{
+        __m256i, _mm256_cmpeq_epi8, _mm256_cmpeq_epi16, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256,
+        _mm256_set1_epi8, _mm256_set1_epi16,
+    };
+    let (newline, escape, joint) = (
+        _mm256_set1_epi8(b'\n' as i8),
+        _mm256_set1_epi16(ESCAPE),
+        _mm256_set1_epi16(JOINT),
+    );
+    // Newlines, and pairs: those that begin at an even place, and in the bytes one further on those at an odd one.
+    let look = |at: usize| {
+        debug_assert!(at + 33 <= block.len());
+        // SAFETY: the loop below keeps 65 bytes from its place on inside the block, so 33 from here; the loads have no
+        // alignment demand.
+        let (bytes, shifted) = unsafe {
+            let from = block.as_ptr().add(at);
+            (
+                _mm256_loadu_si256(from.cast::<__m256i>()),
+                _mm256_loadu_si256(from.add(1).cast::<__m256i>()),
+            )
+        };
+        let pairs = |bytes| _mm256_or_si256(_mm256_cmpeq_epi16(bytes, escape), _mm256_cmpeq_epi16(bytes, joint));
+        (
+            _mm256_cmpeq_epi8(bytes, newline),
+            _mm256_or_si256(pairs(bytes), pairs(shifted)),
+        )
+    };
+    let (mut at, mut odd) = (0, false);
+    while at + 65 <= block.len() {
+        let (first, second) = (look(at), look(at + 32));
+        let any = _mm256_or_si256(_mm256_or_si256(first.0, first.1), _mm256_or_si256(second.0, second.1));
+        if _mm256_movemask_epi8(any) != 0 {
+            let mask = |low, high| {
+                let bits = |bytes| u64::from(_mm256_movemask_epi8(bytes) as u32);
+                bits(low) | bits(high) << 32
+            };
+            odd = tell_ends(at, mask(first.0, second.0), mask(first.1, second.1), odd, ends);
+        }
+        at += 64;
+    }
+    line_ends_bytes(block, at, odd, ends);
+}
+
+#[cfg(target_arch = "x86_64")]
+fn line_ends_sse2(block: &[u8], ends: &mut Vec<LineEnd>) {
+    use std::arch::x86_64::{
+        __m128i, _mm_cmpeq_epi8, _mm_cmpeq_epi16, _mm_loadu_si128, _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8,
+        _mm_set1_epi16,
+    };
+    let (mut at, mut odd) = (0, false);
+    while at + 17 <= block.len() {
+        // SAFETY: the loop condition keeps 17 bytes inside the block; the loads have no alignment demand.
+        let (newlines, odds) = unsafe {
+            let from = block.as_ptr().add(at);
+            let bytes = _mm_loadu_si128(from.cast::<__m128i>());
+            let shifted = _mm_loadu_si128(from.add(1).cast::<__m128i>());
+            let (escape, joint) = (_mm_set1_epi16(ESCAPE), _mm_set1_epi16(JOINT));
+            let even = _mm_or_si128(_mm_cmpeq_epi16(bytes, escape), _mm_cmpeq_epi16(bytes, joint));
+            let uneven = _mm_or_si128(_mm_cmpeq_epi16(shifted, escape), _mm_cmpeq_epi16(shifted, joint));
+            let newline = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'\n' as i8));
+            (
+                _mm_movemask_epi8(newline),
+                _mm_movemask_epi8(_mm_or_si128(even, uneven)),
+            )
+        };
+        if newlines | odds != 0 {
+            odd = tell_ends(at, newlines as u64, odds as u64, odd, ends);
+        }
+        at += 16;
+    }
+    line_ends_bytes(block, at, odd, ends);
+}
+
+/// Adds the lines that end in a vector, and returns whether the line behind them is odd so far. The bits of a pair are its
+/// own, or begin one early: on the newline before it at the worst, and what stands there belongs to the next line.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn tell_ends(at: usize, mut newlines: u64, mut odds: u64, mut odd: bool, ends: &mut Vec<LineEnd>) -> bool {
+    while newlines != 0 {
+        let bit = newlines.trailing_zeros();
+        let before = (1u64 << bit) - 1;
+        ends.push(LineEnd::new(at + bit as usize, odd || odds & before != 0));
+        odd = false;
+        odds &= !before;
+        newlines &= newlines - 1;
+    }
+    odd || odds != 0
+}
+
+/// The safe twin of [`line_ends`]: three searches.
+pub fn line_ends_searched(block: &[u8], ends: &mut Vec<LineEnd>) {
+    let next = |pair: &[u8], from: usize| memchr::memmem::find(&block[from..], pair).map_or(block.len(), |at| from + at);
+    let (mut escape, mut joint) = (next(b"\\u", 0), next(b"}{", 0));
+    for newline in memchr::memchr_iter(b'\n', block) {
+        ends.push(LineEnd::new(newline, escape.min(joint) < newline));
+        if escape < newline {
+            escape = next(b"\\u", newline);
+        }
+        if joint < newline {
+            joint = next(b"}{", newline);
+        }
+    }
+}
+
+/// What [`line_ends`] does from a place on, where the line has been odd already or not.
+fn line_ends_bytes(block: &[u8], from: usize, mut odd: bool, ends: &mut Vec<LineEnd>) {
+    for at in from..block.len() {
+        match block[at] {
+            b'\n' => ends.push(LineEnd::new(at, std::mem::take(&mut odd))),
+            b'\\' => odd |= block.get(at + 1) == Some(&b'u'),
+            b'}' => odd |= block.get(at + 1) == Some(&b'{'),
+            _ => {}
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,5 +375,80 @@ mod tests {
         }
         assert!(!equal(b"abc", 1, b"abc", 1, usize::MAX));
         assert!(equal(b"", 0, b"", 0, 0));
+    }
+
+    type EndsOf = fn(&[u8], &mut Vec<LineEnd>);
+
+    fn all_forms_of_line_ends() -> Vec<EndsOf> {
+        let mut forms: Vec<EndsOf> = vec![line_ends, line_ends_searched];
+        #[cfg(target_arch = "x86_64")]
+        forms.push(line_ends_sse2);
+        forms
+    }
+
+    fn ends(form: EndsOf, block: &[u8]) -> Vec<(usize, bool)> {
+        let mut ends = Vec::new();
+        form(block, &mut ends);
+        ends.iter().map(|end| (end.newline(), end.is_odd())).collect()
+    }
+
+    fn line_ends_expected(block: &[u8]) -> Vec<(usize, bool)> {
+        let mut start = 0;
+        let mut ends = Vec::new();
+        for line in block.split_inclusive(|&byte| byte == b'\n').filter(|line| line.ends_with(b"\n")) {
+            let odd = line.windows(2).any(|pair| pair == b"\\u" || pair == b"}{");
+            start += line.len();
+            ends.push((start - 1, odd));
+        }
+        ends
+    }
+
+    /// Pairs on both sides of newlines, of vectors and of the block's end.
+    #[test]
+    fn line_ends_are_told_at_every_place() {
+        for piece in [
+            &b"\n"[..],
+            b"\\u",
+            b"}{",
+            b"\n\\u",
+            b"\n}{",
+            b"\\u\n",
+            b"}{\n",
+            b"}\n{",
+            b"\\\nu",
+            b"\n\n}{\n\\u\n",
+        ] {
+            for at in 0..140 {
+                let mut block = vec![b'u'; 150];
+                block[70] = b'\n';
+                block[149] = b'\n';
+                let end = (at + piece.len()).min(150);
+                block[at..end].copy_from_slice(&piece[..end - at]);
+                for len in [150, 149, 130, 97, 66, 65, 64, 33, 17, 16, 1, 0] {
+                    let expected = line_ends_expected(&block[..len]);
+                    for form in all_forms_of_line_ends() {
+                        assert_eq!(ends(form, &block[..len]), expected, "{piece:?} at {at} of {len}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn line_ends_of_any_text_are_those_of_the_twin() {
+        let signs = b"\n\\u}{aaaa";
+        let mut state = 1u32;
+        for len in (0..4000).step_by(7) {
+            let block: Vec<u8> = (0..len)
+                .map(|_| {
+                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    signs[(state >> 16) as usize % signs.len()]
+                })
+                .collect();
+            let expected = line_ends_expected(&block);
+            for form in all_forms_of_line_ends() {
+                assert_eq!(ends(form, &block), expected);
+            }
+        }
     }
 }
