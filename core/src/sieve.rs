@@ -22,9 +22,11 @@ use crate::scan::walk::{self, Fault, Flow, WalkScratch, Walked, Watch};
 use crate::search::table::Registry;
 
 mod known;
+mod skim;
 
 use known::Known;
 pub use known::Learning;
+use skim::Skim;
 
 /// Memory of one thread, reused from block to block. Holds nothing that a verdict depends on.
 #[derive(Debug)]
@@ -43,6 +45,8 @@ pub struct Scratch {
     roll: Option<Arc<Roll>>,
     /// What has been learned of the lines of each type.
     known: Known,
+    /// What is known of lines that a look at raw bytes passes over.
+    skim: Skim,
 }
 
 impl Scratch {
@@ -99,6 +103,7 @@ impl Default for Scratch {
             gathered: Gathered::default(),
             roll: None,
             known: Known::new(true),
+            skim: Skim::new(true),
         }
     }
 }
@@ -176,26 +181,39 @@ pub fn run(plan: &Plan, block: &[u8], scratch: &mut Scratch, batch: &mut Batch) 
     batch.clear(plan.registry().types().len());
     scratch.known.begin(plan);
     debug_assert!(block.is_empty() || block.ends_with(b"\n"));
+    if skim::run(plan, block, scratch, batch) {
+        return;
+    }
     let mut start = 0;
     while start < block.len() {
-        let line = sieve_line(plan, block, start, scratch);
-        let (Line::Blank { end } | Line::Dropped { end, .. } | Line::Kept { end, .. } | Line::Bad { end, .. }) = line;
-        let too_long = end - start > plan.max_line();
-        if too_long {
-            batch.bad.push(BadAt {
-                line: batch.lines,
-                column: 0,
-                kind: BadLine::TooLong,
-                type_index: None,
-            });
-        } else {
-            let line = scratch.look_at(plan, &block[start..end], line);
-            batch.take(plan, block, start, line);
-        }
-        batch.lines += 1;
-        batch.bytes += if too_long { 0 } else { (end + 1 - start) as u64 };
-        start = end + 1;
+        start = one(plan, block, start, scratch, batch);
     }
+}
+
+/// Sieves one line into `batch`, and returns where the next one starts.
+fn one(plan: &Plan, block: &[u8], start: usize, scratch: &mut Scratch, batch: &mut Batch) -> usize {
+    let mut line = sieve_line(plan, block, start, scratch);
+    let (Line::Blank { end } | Line::Dropped { end, .. } | Line::Kept { end, .. } | Line::Bad { end, .. }) = line;
+    let too_long = end - start > plan.max_line();
+    if too_long {
+        batch.bad.push(BadAt {
+            line: batch.lines,
+            column: 0,
+            kind: BadLine::TooLong,
+            type_index: None,
+        });
+    } else {
+        if matches!(line, Line::Bad { .. })
+            && let Some(type_index) = skim::would_drop(plan, block, start..end, scratch)
+        {
+            line = Line::Dropped { end, type_index };
+        }
+        let line = scratch.look_at(plan, &block[start..end], line);
+        batch.take(plan, block, start, line);
+    }
+    batch.lines += 1;
+    batch.bytes += if too_long { 0 } else { (end + 1 - start) as u64 };
+    end + 1
 }
 
 impl Batch {
@@ -229,6 +247,13 @@ impl Batch {
                 self.keep(plan, block, start, end, type_index);
             }
         }
+    }
+
+    /// Takes a line, of so many bytes with its newline, that nobody has to read.
+    fn pass_over(&mut self, type_index: usize, bytes: usize) {
+        self.count(type_index);
+        self.lines += 1;
+        self.bytes += bytes as u64;
     }
 
     fn count(&mut self, type_index: usize) {

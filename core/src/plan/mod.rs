@@ -6,6 +6,7 @@ mod compile;
 pub mod elements;
 pub mod explain;
 pub mod gate;
+pub(crate) mod literals;
 mod of_type;
 pub mod organized;
 mod paths;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use associated::{Found, Part, Parts, ProvenanceRule, Stage};
 use elements::Elements;
 use gate::{Gate, Window};
+use literals::Literals;
 use of_type::Compilation;
 
 use crate::deleted::Deleted;
@@ -44,6 +46,7 @@ struct Inner {
     stage: Stage,
     /// One entry for each type of the registry; `None`: not exported.
     types: Vec<Option<TypePlan>>,
+    literals: Option<Literals>,
     /// What passes behind this one may export, for `explain`.
     later: Vec<TypePlan>,
     /// For each type, whether this pass tells its bad lines.
@@ -185,6 +188,7 @@ impl Plan {
         let inner = Inner {
             registry: registry.clone(),
             stage,
+            literals: Literals::of(&types),
             types,
             later,
             tells: registry.types().iter().map(|name| parts.tells(stage, name)).collect(),
@@ -307,6 +311,11 @@ impl Plan {
     #[inline]
     pub fn type_plan(&self, index: usize) -> Option<&TypePlan> {
         self.inner.types.get(index)?.as_ref()
+    }
+
+    /// What is looked for in raw bytes; `None`: nothing.
+    pub(crate) fn literals(&self) -> Option<&Literals> {
+        self.inner.literals.as_ref()
     }
 
     /// The plans of all exported types, sorted by name.
