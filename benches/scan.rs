@@ -102,13 +102,20 @@ pub fn literal_cases(data: &Data, only: Option<&str>) -> Vec<(Case, String)> {
     let codes = shares(&observations, "/code/coding/0/code");
     let at_share = |share: f64| {
         let distance = |code: &&(String, f64)| (code.1 / share).ln().abs();
-        let nearest = codes.iter().min_by(|one, other| distance(one).total_cmp(&distance(other)));
+        let nearest = codes
+            .iter()
+            .min_by(|one, other| distance(one).total_cmp(&distance(other)));
         nearest.expect("Observations with codes").0.clone()
     };
     let few: Vec<&str> = codes.iter().rev().map(|(code, _)| code.as_str()).take(12).collect();
     let patient = shares(&observations, "/subject/reference").swap_remove(0).0;
     let id = shares(&observations, "/id").swap_remove(0).0;
-    let by_code = |code: &str| (format!("Observation?code=http://loinc.org|{code}"), format!("\"{code}\""));
+    let by_code = |code: &str| {
+        (
+            format!("Observation?code=http://loinc.org|{code}"),
+            format!("\"{code}\""),
+        )
+    };
     let category = "Observation?category=http://terminology.hl7.org/CodeSystem/observation-category|laboratory";
     let laboratory = "\"laboratory\"".to_owned();
     let common = by_code(&at_share(0.015));
@@ -117,7 +124,11 @@ pub fn literal_cases(data: &Data, only: Option<&str>) -> Vec<(Case, String)> {
         ("code-1.5", &observations, common.clone()),
         ("code-6", &observations, by_code(&at_share(0.06))),
         ("category-45", &observations, (category.to_owned(), laboratory)),
-        ("codes-12-rare", &observations, by_code(&few.join(&",http://loinc.org|".to_owned()))),
+        (
+            "codes-12-rare",
+            &observations,
+            by_code(&few.join(&",http://loinc.org|".to_owned())),
+        ),
         (
             "patient",
             &observations,
@@ -127,7 +138,9 @@ pub fn literal_cases(data: &Data, only: Option<&str>) -> Vec<(Case, String)> {
         ("mixed-code-1.5", &mixed, common.clone()),
         ("mixed-other-types-whole", &mixed, common),
     ];
-    let wanted = wanted.into_iter().filter(|(name, ..)| only.is_none_or(|only| *name == only));
+    let wanted = wanted
+        .into_iter()
+        .filter(|(name, ..)| only.is_none_or(|only| *name == only));
     wanted
         .map(|(name, text, (filter, literal))| {
             let types = match name {

@@ -12,10 +12,12 @@ use std::borrow::Cow;
 
 use super::TypePlan;
 use super::gate::{Base, Gate, Matcher, Path, Test};
+use search::Search;
+pub(crate) use search::{Hits, Pairs};
+
+use crate::scan::simd::LineEnds;
 use crate::search::leaf::Leaf;
 use crate::search::needle::{Needle, Needles, any_of};
-pub(crate) use search::Hits;
-use search::Search;
 
 /// Most literals of all types together: more of them are looked for no faster than lines are read.
 const MOST: usize = 32;
@@ -25,8 +27,7 @@ const MOST_IDS: usize = 12;
 
 /// What is looked for in raw bytes, and what becomes of lines without it.
 #[derive(Debug)]
-pub struct Literals {
-    texts: Vec<Vec<u8>>,
+pub(crate) struct Literals {
     /// For each type of the registry, whether lines without a literal are dropped.
     drops: Vec<bool>,
     search: Search,
@@ -51,15 +52,14 @@ impl Literals {
         let texts = fewest(needles);
         let is_worth_it = any && (1..=MOST).contains(&texts.len());
         is_worth_it.then(|| Literals {
-            search: Search::new(&texts),
-            texts,
+            search: Search::new(texts),
             drops,
         })
     }
 
     /// What is looked for, the rarest first.
     pub(crate) fn texts(&self) -> impl Iterator<Item = Cow<'_, str>> {
-        self.texts.iter().map(|text| String::from_utf8_lossy(text))
+        self.search.texts().iter().map(|text| String::from_utf8_lossy(text))
     }
 
     /// Whether a line of the type that holds no literal is dropped.
@@ -72,9 +72,19 @@ impl Literals {
         self.search.is_fast()
     }
 
-    /// Looks for literals in one line after the other.
-    pub(crate) fn hits(&self) -> Hits<'_> {
-        self.search.hits()
+    /// The pairs of bytes by which the literals are found fastest in texts like this one.
+    pub(crate) fn pairs(&self, text: &[u8]) -> Pairs {
+        self.search.pairs(text)
+    }
+
+    /// Looks at a whole block.
+    pub(crate) fn look<'l>(&'l self, pairs: &'l Pairs, block: &'l [u8], found: &mut LineEnds) -> Hits<'l> {
+        self.search.look(pairs, block, found)
+    }
+
+    /// Whether a line holds a literal.
+    pub(crate) fn are_in(&self, line: &[u8]) -> bool {
+        self.search.is_in(line)
     }
 }
 
@@ -164,9 +174,8 @@ fn of_matcher(matcher: &Matcher, paths: &[Path]) -> Needles {
 
 /// All parts of a tuple match, each at one of its paths on any of the bases: what one part needs, all need.
 fn of_tuple(bases: &[Base], tuple: &[Matcher]) -> Needles {
-    let part = |(at, matcher): (usize, &Matcher)| {
-        any_of(bases.iter().map(|base| of_matcher(matcher, base.parts.get(at)?)))
-    };
+    let part =
+        |(at, matcher): (usize, &Matcher)| any_of(bases.iter().map(|base| of_matcher(matcher, base.parts.get(at)?)));
     let parts = tuple.iter().enumerate().filter_map(part);
     parts.max_by_key(|needles| worth(needles))
 }

@@ -119,7 +119,7 @@ mod tests {
             ("a/b", "/b\""),
             ("abc/", "\"abc"),
             ("/abc", "/abc\""),
-            ("say \"abcd\" 1", "abcd"),
+            ("say \"abcde\" 1", "abcde"),
             ("a\\bcd", "bcd\""),
             ("caf\u{e9} 12", " 12\""),
             ("\u{e9}", ""),

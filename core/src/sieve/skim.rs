@@ -8,16 +8,18 @@ use std::ops::Range;
 
 use super::{Batch, Scratch, leading_type, one};
 use crate::plan::Plan;
-use crate::plan::literals::Literals;
-use crate::scan::simd::{self, LineEnd};
+use crate::plan::literals::{Literals, Pairs};
+use crate::scan::simd::{LineEnds, line_ends};
 
 mod pace;
 
 use pace::Pace;
 
-/// Beginnings of lines that are remembered, and how long they are at most.
-const MOST_HEADS: usize = 32;
+/// Places for beginnings of lines, and how long one is at most.
+const HEADS: usize = 64;
 const LONGEST_HEAD: usize = 128;
+/// Where the name of the type stands in most lines.
+const NAME: usize = b"{\"resourceType\":\"".len();
 
 /// What a thread remembers of the lines that it passes over.
 #[derive(Debug)]
@@ -28,15 +30,24 @@ pub(super) struct Skim {
     plan: Option<Plan>,
     /// For each type, whether its lines may be passed over.
     skips: Vec<bool>,
-    /// How lines begin, up to the type's name, and whether lines of the type may be passed over.
+    /// How lines begin, each at the place that the bytes of the type's name give it.
     heads: Vec<Head>,
-    /// The head of the line before.
-    last: usize,
-    ends: Vec<LineEnd>,
+    found: LineEnds,
+    pairs: Choice,
 }
 
-#[derive(Clone, Debug)]
+/// The pairs of bytes that are looked for, chosen by a block; anew where they turn out to be common, more and more seldom.
+#[derive(Debug, Default)]
+struct Choice {
+    pairs: Pairs,
+    blocks: u64,
+    next: u64,
+}
+
+/// How lines begin, up to the type's name, and whether lines of the type may be passed over.
+#[derive(Clone, Debug, Default)]
 struct Head {
+    /// Empty: there is none.
     bytes: Vec<u8>,
     type_index: usize,
     skips: bool,
@@ -50,8 +61,8 @@ impl Skim {
             plan: None,
             skips: Vec::new(),
             heads: Vec::new(),
-            last: 0,
-            ends: Vec::new(),
+            found: LineEnds::default(),
+            pairs: Choice::default(),
         }
     }
 
@@ -61,7 +72,7 @@ impl Skim {
     }
 
     /// The type of a line that may be passed over; `None`: it has to be sieved. Asks for everything but what
-    /// [`LineEnd::is_odd`] says.
+    /// [`crate::scan::simd::LineEnd::is_odd`] says.
     #[inline]
     fn skipped(
         &mut self,
@@ -76,41 +87,57 @@ impl Skim {
         if !is_whole || bytes.len() > plan.max_line() {
             return None;
         }
-        let head = match self.heads.get(self.last) {
-            Some(head) if bytes.starts_with(&head.bytes) => head,
-            _ => self.head(plan, block, line, last_type)?,
-        };
-        head.skips.then_some(head.type_index)
+        let place = place(bytes)?;
+        let is_known = |head: &&Head| !head.bytes.is_empty() && bytes.starts_with(&head.bytes);
+        if let Some(head) = self.heads.get(place).filter(is_known) {
+            return head.skips.then_some(head.type_index);
+        }
+        let head = self.read_head(plan, block, line, last_type)?;
+        let skipped = head.skips.then_some(head.type_index);
+        self.heads.resize_with(HEADS, Head::default);
+        self.heads[place] = head;
+        skipped
     }
 
     #[inline(never)]
-    fn head(
-        &mut self,
+    fn read_head(
+        &self,
         plan: &Plan,
         block: &[u8],
         line: Range<usize>,
         last_type: &mut (Vec<u8>, usize),
-    ) -> Option<&Head> {
-        let bytes = &block[line.clone()];
-        if let Some(known) = self.heads.iter().position(|head| bytes.starts_with(&head.bytes)) {
-            self.last = known;
-            return self.heads.get(known);
-        }
+    ) -> Option<Head> {
         let type_index = leading_type(plan.registry(), block, line.start, last_type)?;
         // The quotes of `"resourceType"` and those of the name.
+        let bytes = &block[line];
         let end = memchr::memchr_iter(b'"', bytes).nth(3)? + 1;
-        let head = Head {
+        Some(Head {
             bytes: bytes.get(..end).filter(|head| head.len() <= LONGEST_HEAD)?.to_vec(),
             type_index,
             skips: self.skips.get(type_index) == Some(&true),
-        };
-        self.last = self.heads.len() % MOST_HEADS;
-        self.heads.truncate(MOST_HEADS);
-        match self.heads.get_mut(self.last) {
-            Some(place) => *place = head,
-            None => self.heads.push(head),
+        })
+    }
+}
+
+/// The place for the head of a line.
+#[inline]
+fn place(line: &[u8]) -> Option<usize> {
+    let name = line.get(NAME..NAME + 8)?;
+    let name = u64::from_le_bytes(name.try_into().ok()?);
+    Some((name.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % HEADS)
+}
+
+impl Choice {
+    /// Before a block, with what was found in the one before.
+    fn seen(mut self, literals: &Literals, block: &[u8], before: &LineEnds) -> Self {
+        if self.blocks == self.next {
+            self.pairs = literals.pairs(block);
+            self.next = u64::MAX;
+        } else if self.next == u64::MAX && before.pairs.len() > 2 * before.ends.len() {
+            self.next = self.blocks * 2 + 1;
         }
-        self.heads.get(self.last)
+        self.blocks += 1;
+        self
     }
 }
 
@@ -146,16 +173,15 @@ pub(super) fn run(plan: &Plan, block: &[u8], scratch: &mut Scratch, batch: &mut 
     if !scratch.skim.on || !literals.is_fast() || scratch.skim.pace.rests(block.len()) {
         return false;
     }
-    let mut ends = std::mem::take(&mut scratch.skim.ends);
-    ends.clear();
-    simd::line_ends(block, &mut ends);
-    let mut hits = literals.hits();
+    let mut found = std::mem::take(&mut scratch.skim.found);
+    let choice = std::mem::take(&mut scratch.skim.pairs).seen(literals, block, &found);
+    let mut hits = literals.look(&choice.pairs, block, &mut found);
     let mut start = 0;
     let mut sieved = 0;
-    for &end in &ends {
+    for &end in &found.ends {
         let line = start..end.newline();
         start = line.end + 1;
-        let may_skip = !end.is_odd() && !hits.are_in(block, line.clone());
+        let may_skip = !end.is_odd() && !hits.are_in(line.clone(), &found);
         let skipped = may_skip.then(|| {
             let Scratch { skim, last_type, .. } = &mut *scratch;
             skim.skipped(plan, block, line.clone(), last_type)
@@ -169,8 +195,9 @@ pub(super) fn run(plan: &Plan, block: &[u8], scratch: &mut Scratch, batch: &mut 
             }
         }
     }
-    scratch.skim.pace.count(ends.len(), sieved);
-    scratch.skim.ends = ends;
+    scratch.skim.pace.count(found.ends.len(), sieved);
+    scratch.skim.found = found;
+    scratch.skim.pairs = choice;
     true
 }
 
@@ -179,11 +206,10 @@ pub(super) fn run(plan: &Plan, block: &[u8], scratch: &mut Scratch, batch: &mut 
 pub(super) fn would_drop(plan: &Plan, block: &[u8], line: Range<usize>, scratch: &mut Scratch) -> Option<usize> {
     let literals = plan.literals()?;
     begin(plan, literals, scratch);
-    let mut ends = Vec::new();
-    let with_newline = block.get(line.start..=line.end)?;
-    simd::line_ends(with_newline, &mut ends);
-    let is_plain = matches!(ends.as_slice(), [end] if !end.is_odd());
-    if !is_plain || literals.hits().are_in(with_newline, 0..line.len()) {
+    let mut found = LineEnds::default();
+    line_ends(block.get(line.start..=line.end)?, &[], &mut found);
+    let is_plain = matches!(found.ends.as_slice(), [end] if !end.is_odd());
+    if !is_plain || literals.are_in(&block[line.clone()]) {
         return None;
     }
     let Scratch { skim, last_type, .. } = scratch;

@@ -3,54 +3,80 @@
 use std::ops::Range;
 
 use aho_corasick::Span;
-use aho_corasick::packed;
-use memchr::memmem::Finder;
+use aho_corasick::packed::Searcher;
+use memchr::memmem;
 use smallvec::SmallVec;
 
-/// So many literals are looked for one by one; more at once.
-const FEW: usize = 3;
+use crate::scan::simd::{LineEnds, MOST_PAIRS, line_ends};
+
+/// Bytes of a block by which pairs are chosen, and most pairs of one literal to choose from.
+const SAMPLE: usize = 16 << 10;
+const MOST_CHOICES: usize = 48;
 
 /// The literals, compiled.
 #[derive(Debug)]
 pub(super) struct Search {
-    each: Vec<Finder<'static>>,
+    texts: Vec<Vec<u8>>,
     /// All at once with vectors; `None`: they are few, or the processor cannot.
-    packed: Option<packed::Searcher>,
+    packed: Option<Searcher>,
 }
 
+/// By which two bytes, from a place in it on, each literal is found; empty: by all of it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pairs(SmallVec<[usize; MOST_PAIRS]>);
+
 impl Search {
-    pub(super) fn new(texts: &[Vec<u8>]) -> Search {
-        let each = texts.iter().map(|text| Finder::new(text).into_owned()).collect();
-        let packed = (texts.len() > FEW).then(|| packed::Searcher::new(texts)).flatten();
-        Search { each, packed }
+    pub(super) fn new(texts: Vec<Vec<u8>>) -> Search {
+        let packed = (texts.len() > MOST_PAIRS).then(|| Searcher::new(&texts)).flatten();
+        Search { texts, packed }
+    }
+
+    pub(super) fn texts(&self) -> &[Vec<u8>] {
+        &self.texts
     }
 
     pub(super) fn is_fast(&self) -> bool {
-        self.each.len() <= FEW || self.packed.is_some()
+        self.texts.len() <= MOST_PAIRS || self.packed.is_some()
     }
 
-    pub(super) fn hits(&self) -> Hits<'_> {
-        let searches = if self.packed.is_some() { 1 } else { self.each.len() };
+    /// The pairs that are the rarest in a text.
+    pub(super) fn pairs(&self, text: &[u8]) -> Pairs {
+        if self.texts.len() > MOST_PAIRS {
+            return Pairs::default();
+        }
+        let sample = &text[..text.len().min(SAMPLE)];
+        let rarest = |literal: &Vec<u8>| {
+            let places = 0..(literal.len() - 1).min(MOST_CHOICES);
+            places.min_by_key(|&at| memmem::find_iter(sample, &literal[at..at + 2]).count())
+        };
+        Pairs(self.texts.iter().filter_map(rarest).collect())
+    }
+
+    pub(super) fn look<'l>(&'l self, pairs: &'l Pairs, block: &'l [u8], found: &mut LineEnds) -> Hits<'l> {
+        let each = self.texts.iter().zip(&pairs.0);
+        let bytes: SmallVec<[[u8; 2]; MOST_PAIRS]> = each.map(|(text, &at)| [text[at], text[at + 1]]).collect();
+        line_ends(block, &bytes, found);
         Hits {
             search: self,
-            next: SmallVec::from_elem(0..0, searches),
+            pairs,
+            block,
+            place: 0,
+            next: 0..0,
         }
     }
 
-    /// The `index`-th literal, or any of them, from a place on; where there is none it is behind the end.
-    fn find(&self, index: usize, block: &[u8], from: usize) -> Range<usize> {
-        let none = block.len()..block.len() + 1;
-        match &self.packed {
-            Some(all) => {
-                let found = all.find_in(block, Span::from(from..block.len()));
-                found.map_or(none, |found| found.start()..found.end())
-            }
-            None => {
-                let finder = &self.each[index];
-                let found = finder.find(&block[from..]);
-                found.map_or(none, |at| from + at..from + at + finder.needle().len())
-            }
-        }
+    /// The next literal from a place on; where there is none it is behind the end.
+    fn find(&self, block: &[u8], from: usize) -> Range<usize> {
+        let found = self
+            .packed
+            .as_ref()
+            .and_then(|all| all.find_in(block, Span::from(from..block.len())));
+        found.map_or(block.len()..block.len() + 1, |found| found.start()..found.end())
+    }
+
+    /// Whether these bytes hold a literal, looked for one by one.
+    pub(super) fn is_in(&self, bytes: &[u8]) -> bool {
+        self.texts.iter().any(|text| memmem::find(bytes, text).is_some())
     }
 }
 
@@ -58,19 +84,40 @@ impl Search {
 #[derive(Debug)]
 pub(crate) struct Hits<'l> {
     search: &'l Search,
-    /// For each search the next literal that has been found.
-    next: SmallVec<[Range<usize>; FEW]>,
+    pairs: &'l Pairs,
+    block: &'l [u8],
+    /// Pairs that have been looked at.
+    place: usize,
+    /// The next literal, where all are looked for at once.
+    next: Range<usize>,
 }
 
 impl Hits<'_> {
-    /// Whether the line, one behind those that have been asked for, holds a literal.
+    /// Whether the line, one behind those that have been asked for, holds a literal. `found` is what was found in the block.
     #[inline]
-    pub(crate) fn are_in(&mut self, block: &[u8], line: Range<usize>) -> bool {
-        (0..self.next.len()).any(|index| {
-            if self.next[index].start < line.start || self.next[index].is_empty() {
-                self.next[index] = self.search.find(index, block, line.start);
+    pub(crate) fn are_in(&mut self, line: Range<usize>, found: &LineEnds) -> bool {
+        if self.search.packed.is_some() {
+            if self.next.start < line.start || self.next.is_empty() {
+                self.next = self.search.find(self.block, line.start);
             }
-            self.next[index].end <= line.end
+            return self.next.end <= line.end;
+        }
+        let mut any = false;
+        while let Some(&pair) = found.pairs.get(self.place)
+            && pair < line.end
+        {
+            any = any || self.is_at(pair, line.clone());
+            self.place += 1;
+        }
+        any
+    }
+
+    /// Whether a literal has its pair there.
+    fn is_at(&self, pair: usize, line: Range<usize>) -> bool {
+        let mut each = self.search.texts.iter().zip(&self.pairs.0);
+        each.any(|(text, &at)| {
+            let start = pair.checked_sub(at).filter(|&start| start >= line.start);
+            start.is_some_and(|start| self.block[start..line.end].starts_with(text))
         })
     }
 }

@@ -254,7 +254,11 @@ impl TokenMatcher {
     pub fn needles(&self, leaf: Leaf, info: &TokenLeaf) -> Needles {
         let one = |needle: Option<Needle>| needle.map(|needle| vec![needle]);
         let of_codes = |needle: Needle| {
-            if info.implied.is_some() { needle.of_few() } else { needle }
+            if info.implied.is_some() {
+                needle.of_few()
+            } else {
+                needle
+            }
         };
         match self {
             TokenMatcher::Code(wanted) => one(wanted.needle(leaf, info).map(of_codes)),

@@ -1,12 +1,12 @@
 //! How often blocks are looked at before their lines are sieved: seldom, where too many lines hold what is looked for.
 
 /// Lines after which those that had to be sieved are counted up.
-const WINDOW: usize = 1024;
+const WINDOW: usize = 256;
 /// A window in which more than one of so many lines had to be sieved is followed by a rest.
-const TOO_MANY: usize = 5;
+const TOO_MANY: usize = 3;
 /// Bytes that are sieved without a look then; doubles each time.
-const REST: usize = 2 << 20;
-const LONGEST_REST: usize = 256 << 20;
+const REST: usize = 1 << 20;
+const LONGEST_REST: usize = 64 << 20;
 
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn where_every_line_has_a_hit_few_blocks_are_looked_at() {
         let mut pace = Pace::default();
-        assert!(looked_at(&mut pace, 10_000, true) < 50);
+        assert!(looked_at(&mut pace, 10_000, true) < 100);
     }
 
     #[test]
