@@ -7,7 +7,7 @@ use std::sync::Arc;
 use fhirehose_core::plan::Plan;
 use fhirehose_core::request::Request;
 use fhirehose_core::search::table::Registry;
-use fhirehose_core::sieve::{self, Batch, Scratch};
+use fhirehose_core::sieve::{self, Batch, Prefilter, Scratch};
 
 use crate::data::Data;
 use crate::shape::{blocks, quantile, shuffled_keys};
@@ -176,7 +176,7 @@ fn shares(lines: &[u8], pointer: &str) -> Vec<(String, f64)> {
 fn case(name: &'static str, text: &Arc<Vec<u8>>, request: &Request) -> Case {
     let plan = Plan::compile(request, &Registry::r4()).unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
     let blocks = blocks(text);
-    let mut scratch = Scratch::default().with_learning(false).with_prefilter(false);
+    let mut scratch = Scratch::default().with_learning(false).with_prefilter(Prefilter::Never);
     let mut batch = Batch::default();
     let (mut lines, mut kept) = (0, 0);
     for block in &blocks {

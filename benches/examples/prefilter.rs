@@ -9,7 +9,7 @@ use std::hint::black_box;
 use fhirehose_benches::Data;
 use fhirehose_benches::scan::{Case, literal_cases};
 use fhirehose_core::scan::simd;
-use fhirehose_core::sieve::{self, Batch, Scratch};
+use fhirehose_core::sieve::{self, Batch, Prefilter, Scratch};
 use rustix::time::{ClockId, clock_gettime};
 
 /// Nanoseconds that this thread has run.
@@ -50,8 +50,8 @@ fn main() {
     for (case, literal) in &literal_cases(&data, arguments.get(1).map(String::as_str)) {
         let finder = memchr::memmem::Finder::new(literal);
         let mut batch = Batch::default();
-        let mut with = Scratch::default().with_prefilter(true);
-        let mut without = Scratch::default().with_prefilter(false);
+        let mut with = Scratch::default().with_prefilter(Prefilter::WherePays);
+        let mut without = Scratch::default().with_prefilter(Prefilter::Never);
         let mut found = simd::LineEnds::default();
         let mut times = [const { Vec::new() }; 4];
         for _ in 0..repeats {

@@ -26,6 +26,7 @@ mod skim;
 
 use known::Known;
 pub use known::Learning;
+pub use skim::Prefilter;
 use skim::Skim;
 
 /// Memory of one thread, reused from block to block. Holds nothing that a verdict depends on.
@@ -103,7 +104,7 @@ impl Default for Scratch {
             gathered: Gathered::default(),
             roll: None,
             known: Known::new(true),
-            skim: Skim::new(true),
+            skim: Skim::new(Prefilter::default()),
         }
     }
 }

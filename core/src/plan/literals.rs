@@ -8,8 +8,6 @@
 
 mod search;
 
-use std::borrow::Cow;
-
 use super::TypePlan;
 use super::gate::{Base, Gate, Matcher, Path, Test};
 use search::Search;
@@ -58,8 +56,9 @@ impl Literals {
     }
 
     /// What is looked for, the rarest first.
-    pub(crate) fn texts(&self) -> impl Iterator<Item = Cow<'_, str>> {
-        self.search.texts().iter().map(|text| String::from_utf8_lossy(text))
+    pub(super) fn texts(&self) -> Vec<String> {
+        let texts = self.search.texts().iter();
+        texts.map(|text| String::from_utf8_lossy(text).into_owned()).collect()
     }
 
     /// Whether a line of the type that holds no literal is dropped.

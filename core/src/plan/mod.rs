@@ -38,6 +38,8 @@ pub struct Plan {
     /// Types whose `_elements` are left to the sink, by their numbers in the registry.
     late_elements: Arc<[bool]>,
     has_plain_bundles: bool,
+    /// Nothing is looked for in raw bytes.
+    reads_every_line: bool,
 }
 
 #[derive(Debug)]
@@ -210,6 +212,7 @@ impl Plan {
             inner: Arc::new(inner),
             late_elements: Arc::default(),
             has_plain_bundles: false,
+            reads_every_line: false,
         })
     }
 
@@ -227,6 +230,16 @@ impl Plan {
     pub fn with_plain_bundles(self) -> Plan {
         Plan {
             has_plain_bundles: true,
+            ..self
+        }
+    }
+
+    /// Reads every line as far as its verdict needs, also where a look at raw bytes would drop it: bad lines are told that
+    /// are passed over otherwise. For tests.
+    #[must_use]
+    pub fn without_prefilter(self) -> Plan {
+        Plan {
+            reads_every_line: true,
             ..self
         }
     }
@@ -315,7 +328,12 @@ impl Plan {
 
     /// What is looked for in raw bytes; `None`: nothing.
     pub(crate) fn literals(&self) -> Option<&Literals> {
-        self.inner.literals.as_ref()
+        self.inner.literals.as_ref().filter(|_| !self.reads_every_line)
+    }
+
+    /// What is looked for in raw bytes, the rarest first: a line without any of these may be dropped unwalked.
+    pub fn literal_texts(&self) -> Vec<String> {
+        self.literals().map(Literals::texts).unwrap_or_default()
     }
 
     /// The plans of all exported types, sorted by name.

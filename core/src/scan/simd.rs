@@ -193,94 +193,122 @@ fn line_ends_vectors<const N: usize>(pairs: [[u8; 2]; N], block: &[u8], found: &
         // SAFETY: the processor has AVX2, as tested.
         unsafe { line_ends_avx2(pairs, block, found) }
     } else {
-        line_ends_sse2(pairs, block, found);
+        line_ends_sse2(&pairs, block, found);
     }
 }
+
+/// Bytes that [`line_ends_avx2`] looks at in one step.
+#[cfg(target_arch = "x86_64")]
+const STEP: usize = 64;
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 fn line_ends_avx2<const N: usize>(pairs: [[u8; 2]; N], block: &[u8], found: &mut LineEnds) {
     use std::arch::x86_64::{
         __m256i, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256,
-        _mm256_set1_epi8, _mm256_setzero_si256,
+        _mm256_set1_epi8,
     };
     let of = |byte: u8| _mm256_set1_epi8(byte as i8);
-    let (newline, backslash, joint, escape) = (of(b'\n'), of(b'\\'), [of(b'}'), of(b'{')], [of(b'\\'), of(b'u')]);
+    let (newline, backslash, joint) = (of(b'\n'), of(b'\\'), [of(b'}'), of(b'{')]);
     let wanted = pairs.map(|pair| pair.map(of));
-    // 32 bytes from a place on, and from the next.
-    let load = |at: usize| {
+    let any = |at: usize| {
         debug_assert!(at + 33 <= block.len());
         // SAFETY: the loop below keeps 65 bytes from its place on inside the block, and asks for places that are at most 32
         // further on; the loads have no alignment demand.
-        unsafe {
+        let (bytes, next) = unsafe {
             let from = block.as_ptr().add(at);
-            [
+            (
                 _mm256_loadu_si256(from.cast::<__m256i>()),
                 _mm256_loadu_si256(from.add(1).cast::<__m256i>()),
-            ]
-        }
-    };
-    let begins = |bytes: [__m256i; 2], pair: [__m256i; 2]| {
-        _mm256_and_si256(
-            _mm256_cmpeq_epi8(bytes[0], pair[0]),
-            _mm256_cmpeq_epi8(bytes[1], pair[1]),
-        )
-    };
-    let begins_any = |bytes| {
-        let all = wanted.map(|pair| begins(bytes, pair));
-        all.into_iter()
-            .fold(_mm256_setzero_si256(), |all, one| _mm256_or_si256(all, one))
-    };
-    let any = |bytes: [__m256i; 2]| {
-        let signs = _mm256_or_si256(
-            _mm256_cmpeq_epi8(bytes[0], newline),
-            _mm256_cmpeq_epi8(bytes[0], backslash),
-        );
-        _mm256_or_si256(signs, _mm256_or_si256(begins(bytes, joint), begins_any(bytes)))
+            )
+        };
+        let begins = |[first, second]: [__m256i; 2]| {
+            _mm256_and_si256(_mm256_cmpeq_epi8(bytes, first), _mm256_cmpeq_epi8(next, second))
+        };
+        // Any backslash: that one more byte has to be right is for the second look.
+        let signs = _mm256_or_si256(_mm256_cmpeq_epi8(bytes, newline), _mm256_cmpeq_epi8(bytes, backslash));
+        let all = _mm256_or_si256(signs, begins(joint));
+        wanted
+            .into_iter()
+            .fold(all, |all, pair| _mm256_or_si256(all, begins(pair)))
     };
     let (mut at, mut odd) = (0, false);
-    while at + 65 <= block.len() {
-        let (low, high) = (load(at), load(at + 32));
-        if _mm256_movemask_epi8(_mm256_or_si256(any(low), any(high))) != 0 {
-            let mask = |low: __m256i, high: __m256i| {
-                let bits = |bytes| u64::from(_mm256_movemask_epi8(bytes) as u32);
-                bits(low) | bits(high) << 32
-            };
-            let newlines = mask(_mm256_cmpeq_epi8(low[0], newline), _mm256_cmpeq_epi8(high[0], newline));
-            let odds = |pair| mask(begins(low, pair), begins(high, pair));
-            let pairs = mask(begins_any(low), begins_any(high));
-            odd = tell_ends(at, [newlines, odds(joint) | odds(escape), pairs], odd, found);
+    while at + STEP < block.len() {
+        if _mm256_movemask_epi8(_mm256_or_si256(any(at), any(at + 32))) != 0 {
+            odd = tell_step(at, block, pairs, odd, found);
         }
-        at += 64;
+        at += STEP;
     }
     line_ends_bytes(block, &pairs, at, odd, found);
 }
 
+/// The second look, bit for byte. In a function of its own so that the loop keeps its constants in registers.
 #[cfg(target_arch = "x86_64")]
-fn line_ends_sse2<const N: usize>(pairs: [[u8; 2]; N], block: &[u8], found: &mut LineEnds) {
+#[target_feature(enable = "avx2")]
+#[inline(never)]
+fn tell_step<const N: usize>(at: usize, block: &[u8], pairs: [[u8; 2]; N], odd: bool, found: &mut LineEnds) -> bool {
+    use std::arch::x86_64::{
+        __m256i, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256,
+        _mm256_set1_epi8,
+    };
+    let Some(all) = block.get(at..at + STEP + 1) else {
+        return odd;
+    };
+    // SAFETY: the slice has 65 bytes, and the places are 0, 1, 32 and 33; the loads have no alignment demand.
+    let [low, low_next, high, high_next] =
+        [0, 1, 32, 33].map(|offset| unsafe { _mm256_loadu_si256(all.as_ptr().add(offset).cast::<__m256i>()) });
+    let bits = |[low, high]: [__m256i; 2]| {
+        let bits = |bytes| u64::from(_mm256_movemask_epi8(bytes) as u32);
+        bits(low) | bits(high) << 32
+    };
+    let are = |[low, high]: [__m256i; 2], byte: u8| {
+        let byte = _mm256_set1_epi8(byte as i8);
+        [_mm256_cmpeq_epi8(low, byte), _mm256_cmpeq_epi8(high, byte)]
+    };
+    let begins = |pair: [u8; 2]| {
+        let (first, second) = (are([low, high], pair[0]), are([low_next, high_next], pair[1]));
+        [0, 1].map(|half| _mm256_and_si256(first[half], second[half]))
+    };
+    let either = |one: [__m256i; 2], other: [__m256i; 2]| [0, 1].map(|half| _mm256_or_si256(one[half], other[half]));
+    let odds = bits(either(begins(*b"\\u"), begins(*b"}{")));
+    let pairs = pairs.iter().fold(0, |all, &pair| all | bits(begins(pair)));
+    tell_ends(at, [bits(are([low, high], b'\n')), odds, pairs], odd, found)
+}
+
+/// Bit for byte of 16: newlines, what makes a line odd, and where pairs begin. Wants one byte more behind them.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn look_sse2(at: usize, block: &[u8], pairs: &[[u8; 2]]) -> [u64; 3] {
     use std::arch::x86_64::{
         __m128i, _mm_and_si128, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm_set1_epi8,
     };
+    let Some(all) = block.get(at..at + 17) else {
+        return [0; 3];
+    };
+    // SAFETY: the slice has 17 bytes, so 16 from its first and from its second one; the loads have no alignment demand. The
+    // rest is arithmetic that every x86-64 has.
+    unsafe {
+        let bytes = _mm_loadu_si128(all.as_ptr().cast::<__m128i>());
+        let next = _mm_loadu_si128(all.as_ptr().add(1).cast::<__m128i>());
+        let bits = |bytes| u64::from(_mm_movemask_epi8(bytes) as u32);
+        let are = |bytes, byte: u8| _mm_cmpeq_epi8(bytes, _mm_set1_epi8(byte as i8));
+        let begins = |pair: [u8; 2]| bits(_mm_and_si128(are(bytes, pair[0]), are(next, pair[1])));
+        let any = pairs.iter().fold(0, |all, &pair| all | begins(pair));
+        [bits(are(bytes, b'\n')), begins(*b"\\u") | begins(*b"}{"), any]
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn line_ends_sse2(pairs: &[[u8; 2]], block: &[u8], found: &mut LineEnds) {
     let (mut at, mut odd) = (0, false);
-    while at + 17 <= block.len() {
-        // SAFETY: the loop condition keeps 17 bytes inside the block; the loads have no alignment demand. The rest is
-        // arithmetic that every x86-64 has.
-        let [newlines, odds, pairs] = unsafe {
-            let from = block.as_ptr().add(at);
-            let bytes = _mm_loadu_si128(from.cast::<__m128i>());
-            let next = _mm_loadu_si128(from.add(1).cast::<__m128i>());
-            let bits = |bytes| u64::from(_mm_movemask_epi8(bytes) as u32);
-            let are = |bytes, byte: u8| _mm_cmpeq_epi8(bytes, _mm_set1_epi8(byte as i8));
-            let begins = |pair: [u8; 2]| bits(_mm_and_si128(are(bytes, pair[0]), are(next, pair[1])));
-            let any = pairs.iter().fold(0, |all, &pair| all | begins(pair));
-            [bits(are(bytes, b'\n')), begins(*b"\\u") | begins(*b"}{"), any]
-        };
-        if newlines | odds | pairs != 0 {
-            odd = tell_ends(at, [newlines, odds, pairs], odd, found);
+    while at + 16 < block.len() {
+        let bits = look_sse2(at, block, pairs);
+        if bits != [0; 3] {
+            odd = tell_ends(at, bits, odd, found);
         }
         at += 16;
     }
-    line_ends_bytes(block, &pairs, at, odd, found);
+    line_ends_bytes(block, pairs, at, odd, found);
 }
 
 /// Adds what was found in a vector, bit for byte, and returns whether the line behind it is odd so far.
@@ -430,13 +458,7 @@ mod tests {
     fn all_forms_of_line_ends() -> Vec<EndsOf> {
         let all: [EndsOf; 3] = [line_ends, line_ends_searched, |block, pairs, found| {
             #[cfg(target_arch = "x86_64")]
-            match *pairs {
-                [] => line_ends_sse2([], block, found),
-                [one] => line_ends_sse2([one], block, found),
-                [one, other] => line_ends_sse2([one, other], block, found),
-                [one, other, third] => line_ends_sse2([one, other, third], block, found),
-                _ => {}
-            }
+            line_ends_sse2(pairs, block, found);
             #[cfg(not(target_arch = "x86_64"))]
             line_ends_searched(block, pairs, found);
         }];
@@ -468,7 +490,7 @@ mod tests {
         }
     }
 
-    const STEP: usize = if cfg!(miri) { 13 } else { 1 };
+    const EACH: usize = if cfg!(miri) { 13 } else { 1 };
 
     /// Pairs on both sides of newlines, of vectors and of the block's end.
     #[test]
@@ -487,7 +509,7 @@ mod tests {
             b"7777",
             b"\n83\n",
         ] {
-            for at in (0..140).step_by(STEP) {
+            for at in (0..140).step_by(EACH) {
                 let mut block = vec![b'u'; 150];
                 block[70] = b'\n';
                 block[149] = b'\n';
@@ -505,7 +527,7 @@ mod tests {
     fn line_ends_of_any_text_are_those_of_the_twin() {
         let signs = b"\n\\u}{aaaa";
         let mut state = 1u32;
-        for len in (0..4000 / STEP).step_by(7) {
+        for len in (0..4000 / EACH).step_by(7) {
             let block: Vec<u8> = (0..len)
                 .map(|_| {
                     state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

@@ -21,10 +21,22 @@ const LONGEST_HEAD: usize = 128;
 /// Where the name of the type stands in most lines.
 const NAME: usize = b"{\"resourceType\":\"".len();
 
+/// When the raw prefilter looks at a block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Prefilter {
+    /// Never.
+    Never,
+    /// Not where so many lines hold a literal that it costs more than it saves.
+    #[default]
+    WherePays,
+    /// Always, so that tests see what it does.
+    Always,
+}
+
 /// What a thread remembers of the lines that it passes over.
 #[derive(Debug)]
 pub(super) struct Skim {
-    on: bool,
+    when: Prefilter,
     pace: Pace,
     /// Whose types the rest is about.
     plan: Option<Plan>,
@@ -54,9 +66,9 @@ struct Head {
 }
 
 impl Skim {
-    pub(super) fn new(on: bool) -> Self {
+    pub(super) fn new(when: Prefilter) -> Self {
         Skim {
-            on,
+            when,
             pace: Pace::default(),
             plan: None,
             skips: Vec::new(),
@@ -142,10 +154,10 @@ impl Choice {
 }
 
 impl Scratch {
-    /// Switches the raw prefilter on or off: with it or without, the same comes of every block. For tests and benches.
+    /// Says when the raw prefilter looks at blocks: always or never, the same comes of every block. For tests and benches.
     #[must_use]
-    pub fn with_prefilter(mut self, on: bool) -> Self {
-        self.skim = Skim::new(on);
+    pub fn with_prefilter(mut self, when: Prefilter) -> Self {
+        self.skim = Skim::new(when);
         self
     }
 }
@@ -160,7 +172,7 @@ fn begin(plan: &Plan, literals: &Literals, scratch: &mut Scratch) {
     scratch.skim = Skim {
         plan: Some(plan.clone()),
         skips,
-        ..Skim::new(scratch.skim.on)
+        ..Skim::new(scratch.skim.when)
     };
 }
 
@@ -170,7 +182,12 @@ pub(super) fn run(plan: &Plan, block: &[u8], scratch: &mut Scratch, batch: &mut 
         return false;
     };
     begin(plan, literals, scratch);
-    if !scratch.skim.on || !literals.is_fast() || scratch.skim.pace.rests(block.len()) {
+    let looks = match scratch.skim.when {
+        Prefilter::Never => false,
+        Prefilter::WherePays => literals.is_fast() && !scratch.skim.pace.rests(block.len()),
+        Prefilter::Always => true,
+    };
+    if !looks {
         return false;
     }
     let mut found = std::mem::take(&mut scratch.skim.found);

@@ -102,6 +102,9 @@ impl Hits<'_> {
             }
             return self.next.end <= line.end;
         }
+        if self.pairs.0.is_empty() {
+            return self.search.is_in(&self.block[line]);
+        }
         let mut any = false;
         while let Some(&pair) = found.pairs.get(self.place)
             && pair < line.end
