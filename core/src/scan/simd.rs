@@ -1,6 +1,8 @@
 //! The vector primitives of the scanner, each with its safe twin. The only module that may say `unsafe`.
 #![allow(unsafe_code)]
 
+use smallvec::SmallVec;
+
 /// Returns the index of the first byte at or after `from` that ends or complicates a JSON string: a quote, a
 /// backslash, a control character, or a byte of a multi-byte character. Returns `bytes.len()` if there is none.
 ///
@@ -177,102 +179,111 @@ pub fn line_ends(block: &[u8], pairs: &[[u8; 2]], found: &mut LineEnds) {
     found.ends.clear();
     found.pairs.clear();
     #[cfg(target_arch = "x86_64")]
-    match *pairs {
-        [first] => line_ends_vectors([first], block, found),
-        [first, second] => line_ends_vectors([first, second], block, found),
-        [first, second, third] => line_ends_vectors([first, second, third], block, found),
-        _ => line_ends_vectors([], block, found),
-    }
+    line_ends_vectors(if pairs.len() <= MOST_PAIRS { pairs } else { &[] }, block, found);
     #[cfg(not(target_arch = "x86_64"))]
     line_ends_searched(block, pairs, found);
 }
 
 #[cfg(target_arch = "x86_64")]
-fn line_ends_vectors<const N: usize>(pairs: [[u8; 2]; N], block: &[u8], found: &mut LineEnds) {
-    if std::arch::is_x86_feature_detected!("avx2") {
-        // SAFETY: the processor has AVX2, as tested.
-        unsafe { line_ends_avx2(pairs, block, found) }
-    } else {
-        line_ends_sse2(&pairs, block, found);
+fn line_ends_vectors(pairs: &[[u8; 2]], block: &[u8], found: &mut LineEnds) {
+    let mut all = SmallVec::<[[u8; 2]; MOST_PAIRS + 1]>::from_slice(pairs);
+    all.push(*b"}{");
+    match ByNibble::of_pairs(&all) {
+        Some(tables) if std::arch::is_x86_feature_detected!("avx2") => {
+            // SAFETY: the processor has AVX2, as tested.
+            unsafe { line_ends_avx2(pairs, &tables, block, found) }
+        }
+        _ => line_ends_sse2(pairs, block, found),
     }
 }
 
-/// Bytes that [`line_ends_avx2`] looks at in one step.
-#[cfg(target_arch = "x86_64")]
-const STEP: usize = 64;
+/// A set of bytes of ASCII: a byte is in it if it stands at the place that its lower four bits say.
+struct ByNibble([u8; 16]);
 
+impl ByNibble {
+    /// Nothing: no byte at its own place.
+    fn new() -> Self {
+        ByNibble(std::array::from_fn(|nibble| nibble as u8 ^ 1))
+    }
+
+    /// `None`: there is no room, because of another byte in the set.
+    fn with(mut self, byte: u8) -> Option<Self> {
+        let place = &mut self.0[usize::from(byte & 0xf)];
+        let is_free = *place == byte || *place & 0xf != byte & 0xf;
+        *place = byte;
+        (is_free && byte.is_ascii()).then_some(self)
+    }
+
+    /// The first and the second bytes of pairs.
+    fn of_pairs(pairs: &[[u8; 2]]) -> Option<[ByNibble; 2]> {
+        let of = |at: usize| {
+            let mut bytes = pairs.iter().map(|pair| pair[at]);
+            bytes.try_fold(ByNibble::new(), ByNibble::with)
+        };
+        Some([of(0)?, of(1)?])
+    }
+}
+
+/// Whether these pairs can be looked for at once with the widest vectors.
+pub fn go_together(pairs: &[[u8; 2]]) -> bool {
+    let all: Vec<[u8; 2]> = pairs.iter().copied().chain([*b"}{"]).collect();
+    pairs.len() <= MOST_PAIRS && ByNibble::of_pairs(&all).is_some()
+}
+
+/// `tables` hold the first and the second bytes of the pairs, and those of `}{`.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-fn line_ends_avx2<const N: usize>(pairs: [[u8; 2]; N], block: &[u8], found: &mut LineEnds) {
+fn line_ends_avx2(pairs: &[[u8; 2]], tables: &[ByNibble; 2], block: &[u8], found: &mut LineEnds) {
     use std::arch::x86_64::{
-        __m256i, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256,
-        _mm256_set1_epi8,
+        __m128i, __m256i, _mm_loadu_si128, _mm256_and_si256, _mm256_broadcastsi128_si256, _mm256_cmpeq_epi8,
+        _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8, _mm256_shuffle_epi8,
     };
-    let of = |byte: u8| _mm256_set1_epi8(byte as i8);
-    let (newline, backslash, joint) = (of(b'\n'), of(b'\\'), [of(b'}'), of(b'{')]);
-    let wanted = pairs.map(|pair| pair.map(of));
-    let any = |at: usize| {
+    let Some(signs) = ByNibble::new().with(b'\n').and_then(|signs| signs.with(b'\\')) else {
+        return line_ends_sse2(pairs, block, found);
+    };
+    // SAFETY: a table has 16 bytes; the load has no alignment demand.
+    let table =
+        |set: &ByNibble| unsafe { _mm256_broadcastsi128_si256(_mm_loadu_si128(set.0.as_ptr().cast::<__m128i>())) };
+    let (signs, firsts, seconds) = (table(&signs), table(&tables[0]), table(&tables[1]));
+    let is_in = |bytes: __m256i, set: __m256i| _mm256_cmpeq_epi8(bytes, _mm256_shuffle_epi8(set, bytes));
+    let load = |at: usize| {
         debug_assert!(at + 33 <= block.len());
         // SAFETY: the loop below keeps 65 bytes from its place on inside the block, and asks for places that are at most 32
         // further on; the loads have no alignment demand.
-        let (bytes, next) = unsafe {
+        unsafe {
             let from = block.as_ptr().add(at);
-            (
+            [
                 _mm256_loadu_si256(from.cast::<__m256i>()),
                 _mm256_loadu_si256(from.add(1).cast::<__m256i>()),
-            )
-        };
-        let begins = |[first, second]: [__m256i; 2]| {
-            _mm256_and_si256(_mm256_cmpeq_epi8(bytes, first), _mm256_cmpeq_epi8(next, second))
-        };
-        // Any backslash: that one more byte has to be right is for the second look.
-        let signs = _mm256_or_si256(_mm256_cmpeq_epi8(bytes, newline), _mm256_cmpeq_epi8(bytes, backslash));
-        let all = _mm256_or_si256(signs, begins(joint));
-        wanted
-            .into_iter()
-            .fold(all, |all, pair| _mm256_or_si256(all, begins(pair)))
-    };
-    let (mut at, mut odd) = (0, false);
-    while at + STEP < block.len() {
-        if _mm256_movemask_epi8(_mm256_or_si256(any(at), any(at + 32))) != 0 {
-            odd = tell_step(at, block, pairs, odd, found);
+            ]
         }
-        at += STEP;
-    }
-    line_ends_bytes(block, &pairs, at, odd, found);
-}
-
-/// The second look, bit for byte. In a function of its own so that the loop keeps its constants in registers.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-#[inline(never)]
-fn tell_step<const N: usize>(at: usize, block: &[u8], pairs: [[u8; 2]; N], odd: bool, found: &mut LineEnds) -> bool {
-    use std::arch::x86_64::{
-        __m256i, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256,
-        _mm256_set1_epi8,
     };
-    let Some(all) = block.get(at..at + STEP + 1) else {
-        return odd;
+    // A first look: any backslash, and the first byte of one pair with the second of another. The second look is exact.
+    let any = |[bytes, next]: [__m256i; 2]| {
+        let begins = _mm256_and_si256(is_in(bytes, firsts), is_in(next, seconds));
+        _mm256_or_si256(is_in(bytes, signs), begins)
     };
-    // SAFETY: the slice has 65 bytes, and the places are 0, 1, 32 and 33; the loads have no alignment demand.
-    let [low, low_next, high, high_next] =
-        [0, 1, 32, 33].map(|offset| unsafe { _mm256_loadu_si256(all.as_ptr().add(offset).cast::<__m256i>()) });
-    let bits = |[low, high]: [__m256i; 2]| {
+    let bits = |low, high| {
         let bits = |bytes| u64::from(_mm256_movemask_epi8(bytes) as u32);
         bits(low) | bits(high) << 32
     };
-    let are = |[low, high]: [__m256i; 2], byte: u8| {
-        let byte = _mm256_set1_epi8(byte as i8);
-        [_mm256_cmpeq_epi8(low, byte), _mm256_cmpeq_epi8(high, byte)]
-    };
-    let begins = |pair: [u8; 2]| {
-        let (first, second) = (are([low, high], pair[0]), are([low_next, high_next], pair[1]));
-        [0, 1].map(|half| _mm256_and_si256(first[half], second[half]))
-    };
-    let either = |one: [__m256i; 2], other: [__m256i; 2]| [0, 1].map(|half| _mm256_or_si256(one[half], other[half]));
-    let odds = bits(either(begins(*b"\\u"), begins(*b"}{")));
-    let pairs = pairs.iter().fold(0, |all, &pair| all | bits(begins(pair)));
-    tell_ends(at, [bits(are([low, high], b'\n')), odds, pairs], odd, found)
+    let (mut at, mut odd) = (0, false);
+    while at + 64 < block.len() {
+        let [low, high] = [load(at), load(at + 32)];
+        if _mm256_movemask_epi8(_mm256_or_si256(any(low), any(high))) != 0 {
+            let are = |bytes, byte: u8| _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(byte as i8));
+            let begins = |pair: [u8; 2]| {
+                let one = |[bytes, next]: [__m256i; 2]| _mm256_and_si256(are(bytes, pair[0]), are(next, pair[1]));
+                bits(one(low), one(high))
+            };
+            let newlines = bits(are(low[0], b'\n'), are(high[0], b'\n'));
+            let found_pairs = pairs.iter().fold(0, |all, &pair| all | begins(pair));
+            let odds = begins(*b"\\u") | begins(*b"}{");
+            odd = tell_ends(at, [newlines, odds, found_pairs], odd, found);
+        }
+        at += 64;
+    }
+    line_ends_bytes(block, pairs, at, odd, found);
 }
 
 /// Bit for byte of 16: newlines, what makes a line odd, and where pairs begin. Wants one byte more behind them.
@@ -536,6 +547,9 @@ mod tests {
                 .collect();
             let pairs = [*b"aa", *b"{a", *b"}{"];
             assert_line_ends(&block, &pairs[..len % 4]);
+            // Some of these cannot be looked for at once.
+            assert_line_ends(&block, &[*b"u}", *b"-a", *b"a\\"]);
+            assert_line_ends(&block, &[*b"uu", *b"a{", *b"\xc3\xa4"]);
         }
     }
 }
