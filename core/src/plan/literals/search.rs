@@ -7,7 +7,7 @@ use aho_corasick::packed::Searcher;
 use memchr::memmem;
 use smallvec::SmallVec;
 
-use crate::scan::simd::{LineEnds, MOST_PAIRS, go_together, line_ends};
+use crate::scan::simd::{LineEnds, MOST_PAIRS, line_ends};
 
 /// Bytes of a block by which pairs are chosen, and most pairs of one literal to choose from.
 const SAMPLE: usize = 16 << 10;
@@ -45,23 +45,11 @@ impl Search {
             return Pairs::default();
         }
         let sample = &text[..text.len().min(SAMPLE)];
-        let mut chosen = Pairs::default();
-        let mut pairs: SmallVec<[[u8; 2]; MOST_PAIRS]> = SmallVec::new();
-        for literal in &self.texts {
-            let pair = |at: usize| [literal[at], literal[at + 1]];
+        let rarest = |literal: &Vec<u8>| {
             let places = 0..(literal.len() - 1).min(MOST_CHOICES);
-            let rarest = places.min_by_key(|&at| {
-                let mut all = pairs.clone();
-                all.push(pair(at));
-                // Else the search takes longer for all of them.
-                let apart = !go_together(&all);
-                (apart, memmem::find_iter(sample, &pair(at)).count())
-            });
-            let at = rarest.unwrap_or_default();
-            pairs.push(pair(at));
-            chosen.0.push(at);
-        }
-        chosen
+            places.min_by_key(|&at| memmem::find_iter(sample, &literal[at..at + 2]).count())
+        };
+        Pairs(self.texts.iter().filter_map(rarest).collect())
     }
 
     pub(super) fn look<'l>(&'l self, pairs: &'l Pairs, block: &'l [u8], found: &mut LineEnds) -> Hits<'l> {
