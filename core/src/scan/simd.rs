@@ -166,6 +166,9 @@ pub struct LineEnds {
     pub pairs: Vec<usize>,
 }
 
+/// Where there are more pairs than this, [`line_ends`] does not tell all their places, but more than this.
+pub const MOST_PLACES: usize = 4096;
+
 /// Most pairs that [`line_ends`] looks for.
 pub const MOST_PAIRS: usize = 3;
 
@@ -288,7 +291,7 @@ fn line_ends_sse2<const N: usize>(pairs: [[u8; 2]; N], block: &[u8], found: &mut
 #[inline(always)]
 fn tell_ends(at: usize, bits: [u64; 3], mut odd: bool, found: &mut LineEnds) -> bool {
     let [mut newlines, mut odds, mut pairs] = bits;
-    while pairs != 0 {
+    while pairs != 0 && found.pairs.len() <= MOST_PLACES {
         found.pairs.push(at + pairs.trailing_zeros() as usize);
         pairs &= pairs - 1;
     }

@@ -9,12 +9,16 @@ use std::ops::Range;
 use super::{Batch, Scratch, leading_type, one};
 use crate::plan::Plan;
 use crate::plan::literals::{Literals, Pairs};
-use crate::scan::simd::{LineEnds, line_ends};
+use crate::scan::simd::{LineEnds, MOST_PLACES, line_ends};
 
 mod pace;
 
 use pace::Pace;
 
+/// Most bytes that are looked at at once, so that what is found in them is bounded. Lines that are longer are sieved.
+const PIECE: usize = 256 << 10;
+/// Bytes that are sieved in the time that it takes to look whether a literal stands about a pair.
+const BYTES_A_PAIR: usize = 32;
 /// Places for beginnings of lines, and how long one is at most.
 const HEADS: usize = 64;
 const LONGEST_HEAD: usize = 128;
@@ -63,6 +67,23 @@ struct Head {
     bytes: Vec<u8>,
     type_index: usize,
     skips: bool,
+    /// The type is not exported, so its lines are dropped fast anyway.
+    is_foreign: bool,
+}
+
+impl Head {
+    fn skipped(&self) -> Option<Skipped> {
+        self.skips.then_some(Skipped {
+            type_index: self.type_index,
+            is_foreign: self.is_foreign,
+        })
+    }
+}
+
+/// The type of a line that is passed over.
+struct Skipped {
+    type_index: usize,
+    is_foreign: bool,
 }
 
 impl Skim {
@@ -92,7 +113,7 @@ impl Skim {
         block: &[u8],
         line: Range<usize>,
         last_type: &mut (Vec<u8>, usize),
-    ) -> Option<usize> {
+    ) -> Option<Skipped> {
         let bytes = &block[line.clone()];
         // A line that was cut off must be told as bad, not dropped: what was cut off may have been what is looked for.
         let is_whole = bytes.last() == Some(&b'}') || bytes.trim_ascii_end().last() == Some(&b'}');
@@ -102,10 +123,10 @@ impl Skim {
         let place = place(bytes)?;
         let is_known = |head: &&Head| !head.bytes.is_empty() && bytes.starts_with(&head.bytes);
         if let Some(head) = self.heads.get(place).filter(is_known) {
-            return head.skips.then_some(head.type_index);
+            return head.skipped();
         }
         let head = self.read_head(plan, block, line, last_type)?;
-        let skipped = head.skips.then_some(head.type_index);
+        let skipped = head.skipped();
         self.heads.resize_with(HEADS, Head::default);
         self.heads[place] = head;
         skipped
@@ -127,6 +148,7 @@ impl Skim {
             bytes: bytes.get(..end).filter(|head| head.len() <= LONGEST_HEAD)?.to_vec(),
             type_index,
             skips: self.skips.get(type_index) == Some(&true),
+            is_foreign: plan.type_plan(type_index).is_none(),
         })
     }
 }
@@ -190,32 +212,63 @@ pub(super) fn run(plan: &Plan, block: &[u8], scratch: &mut Scratch, batch: &mut 
     if !looks {
         return false;
     }
-    let mut found = std::mem::take(&mut scratch.skim.found);
-    let choice = std::mem::take(&mut scratch.skim.pairs).seen(literals, block, &found);
-    let mut hits = literals.look(&choice.pairs, block, &mut found);
     let mut start = 0;
-    let mut sieved = 0;
+    while start < block.len() {
+        let most = block.len().min(start + PIECE);
+        start = match memchr::memrchr(b'\n', &block[start..most]) {
+            Some(newline) => piece(plan, literals, block, start..start + newline + 1, scratch, batch),
+            None => one(plan, block, start, scratch, batch),
+        };
+    }
+    true
+}
+
+/// Some whole lines of the block; returns where they end.
+fn piece(
+    plan: &Plan,
+    literals: &Literals,
+    block: &[u8],
+    piece: Range<usize>,
+    scratch: &mut Scratch,
+    batch: &mut Batch,
+) -> usize {
+    let bytes = &block[piece.clone()];
+    let mut found = std::mem::take(&mut scratch.skim.found);
+    let choice = std::mem::take(&mut scratch.skim.pairs).seen(literals, bytes, &found);
+    let mut hits = literals.look(&choice.pairs, bytes, &mut found);
+    // Not all of them are told, and it would not pay to look at them.
+    let has_many_pairs = found.pairs.len() > MOST_PLACES;
+    let mut start = piece.start;
+    let (mut sieved, mut foreign) = (0, 0);
     for &end in &found.ends {
-        let line = start..end.newline();
+        let line = start..piece.start + end.newline();
         start = line.end + 1;
-        let may_skip = !end.is_odd() && !hits.are_in(line.clone(), &found);
+        let may_skip =
+            !has_many_pairs && !end.is_odd() && !hits.are_in(line.start - piece.start..end.newline(), &found);
         let skipped = may_skip.then(|| {
             let Scratch { skim, last_type, .. } = &mut *scratch;
             skim.skipped(plan, block, line.clone(), last_type)
         });
         match skipped.flatten() {
-            Some(type_index) => batch.pass_over(type_index, start - line.start),
+            Some(skipped) => {
+                foreign += if skipped.is_foreign { line.len() + 1 } else { 0 };
+                batch.pass_over(skipped.type_index, start - line.start);
+            }
             None => {
-                sieved += 1;
+                sieved += line.len() + 1;
                 let next = one(plan, block, line.start, scratch, batch);
                 debug_assert_eq!(next, start);
             }
         }
     }
-    scratch.skim.pace.count(found.ends.len(), sieved);
+    let in_vain = found.pairs.len() * BYTES_A_PAIR;
+    scratch
+        .skim
+        .pace
+        .count(bytes.len() - foreign, sieved + in_vain, foreign);
     scratch.skim.found = found;
     scratch.skim.pairs = choice;
-    true
+    start
 }
 
 /// The type of a bad line that is dropped nevertheless, because a look at its raw bytes would have passed over it.
@@ -231,4 +284,5 @@ pub(super) fn would_drop(plan: &Plan, block: &[u8], line: Range<usize>, scratch:
     }
     let Scratch { skim, last_type, .. } = scratch;
     skim.skipped(plan, block, line, last_type)
+        .map(|skipped| skipped.type_index)
 }

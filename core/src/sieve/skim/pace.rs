@@ -1,17 +1,20 @@
 //! How often blocks are looked at before their lines are sieved: seldom, where too many lines hold what is looked for.
 
-/// Lines after which those that had to be sieved are counted up.
-const WINDOW: usize = 256;
-/// A window in which more than one of so many lines had to be sieved is followed by a rest.
+/// Bytes after which those that had to be sieved are counted up.
+const WINDOW: usize = 200 << 10;
+/// A window of which more than one in so many bytes had to be sieved is followed by a rest.
 const TOO_MANY: usize = 3;
+/// So is one of which less than one in so many bytes are of types that are exported: the others need no reading anyway.
+const TOO_FEW: usize = 8;
 /// Bytes that are sieved without a look then; doubles each time.
 const REST: usize = 1 << 20;
 const LONGEST_REST: usize = 64 << 20;
 
 #[derive(Debug)]
 pub(super) struct Pace {
-    lines: usize,
+    bytes: usize,
     sieved: usize,
+    foreign: usize,
     /// Bytes still to be sieved without a look.
     rest: usize,
     next_rest: usize,
@@ -20,8 +23,9 @@ pub(super) struct Pace {
 impl Default for Pace {
     fn default() -> Self {
         Pace {
-            lines: 0,
+            bytes: 0,
             sieved: 0,
+            foreign: 0,
             rest: 0,
             next_rest: REST,
         }
@@ -36,20 +40,23 @@ impl Pace {
         rests
     }
 
-    /// Counts a block that was looked at.
-    pub(super) fn count(&mut self, lines: usize, sieved: usize) {
-        self.lines += lines;
+    /// Counts bytes of exported types that were looked at, those of them that had to be sieved nevertheless, and bytes of
+    /// other types.
+    pub(super) fn count(&mut self, bytes: usize, sieved: usize, foreign: usize) {
+        self.bytes += bytes;
         self.sieved += sieved;
-        if self.lines < WINDOW {
+        self.foreign += foreign;
+        let all = self.bytes + self.foreign;
+        if all < WINDOW {
             return;
         }
-        if self.sieved * TOO_MANY > self.lines {
+        if self.sieved > self.bytes / TOO_MANY || self.bytes < all / TOO_FEW {
             self.rest = self.next_rest;
             self.next_rest = (self.next_rest * 2).min(LONGEST_REST);
         } else {
             self.next_rest = REST;
         }
-        (self.lines, self.sieved) = (0, 0);
+        (self.bytes, self.sieved, self.foreign) = (0, 0, 0);
     }
 }
 
@@ -64,7 +71,7 @@ mod tests {
         let each = (0..blocks).filter(|_| {
             let looks = !pace.rests(BLOCK);
             if looks {
-                pace.count(WINDOW / 2, if has_hits { WINDOW / 2 } else { 0 });
+                pace.count(BLOCK, if has_hits { BLOCK } else { 0 }, 0);
             }
             looks
         });
@@ -78,12 +85,21 @@ mod tests {
     }
 
     #[test]
+    fn where_hardly_anything_is_of_use_it_rests() {
+        let mut pace = Pace::default();
+        pace.count(BLOCK / 4, 0, BLOCK);
+        assert!(!pace.rests(BLOCK));
+        pace.count(BLOCK / 16, 0, BLOCK);
+        assert!(pace.rests(BLOCK));
+    }
+
+    #[test]
     fn after_the_rest_it_tries_again() {
         let mut pace = Pace::default();
         looked_at(&mut pace, 1000, true);
         while pace.rests(BLOCK) {}
         assert_eq!(looked_at(&mut pace, 100, false), 100);
-        assert_eq!(looked_at(&mut pace, 2, true), 2);
+        assert_eq!(looked_at(&mut pace, 1, true), 1);
         assert_eq!(pace.rest, REST);
     }
 }
