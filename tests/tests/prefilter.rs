@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use fhirehose_core::ids::IdSet;
 use fhirehose_core::plan::Plan;
@@ -398,8 +397,6 @@ fn what_is_spelled_otherwise_is_kept_and_what_is_cut_off_is_told() {
     }
 }
 
-const BEGINNINGS: &str = "beginnings of literals everywhere";
-
 /// Lines for which a look at raw bytes takes long and finds nothing, or finds something in each.
 fn adversaries() -> Vec<(&'static str, String)> {
     let line = |members: &str| format!("{{\"resourceType\":\"Observation\",\"id\":\"a\"{members}}}\n");
@@ -408,7 +405,10 @@ fn adversaries() -> Vec<(&'static str, String)> {
             "pairs everywhere",
             line(&format!(",\"a\":[{}0]", "\"7\",77,".repeat(200))),
         ),
-        (BEGINNINGS, line(&format!(",\"a\":\"{}\"", "7".repeat(1500)))),
+        (
+            "beginnings of literals everywhere",
+            line(&format!(",\"a\":\"{}\"", "7".repeat(1500))),
+        ),
         ("a literal in every line", line(",\"code\":{\"text\":\"77770\"}")),
         (
             "escapes everywhere",
@@ -421,42 +421,23 @@ fn adversaries() -> Vec<(&'static str, String)> {
 }
 
 #[test]
-fn an_adversary_gains_no_time() {
+fn adversaries_get_the_same_verdicts() {
     const BLOCK: usize = 256 << 10;
-    const BLOCKS: usize = 120;
-    // Less than twice what it takes without; the shared machine's noise is in it, so the best of some runs counts.
-    const FACTOR: f64 = 2.0;
     let many: Vec<String> = (0..12).map(|last| format!("http://l|7777{last}")).collect();
-    let plan = |codes: &str| {
+    for codes in ["http://l|77770".to_owned(), many.join(",")] {
         let request = Request {
             type_filters: vec![format!("Observation?code={codes}")],
             ..Request::default()
         };
-        Plan::compile(&request, &Registry::r4()).expect("a valid request")
-    };
-    for (literals, plan) in [("one", plan("http://l|77770")), ("many", plan(&many.join(",")))] {
         for (name, line) in adversaries() {
-            let block = line.repeat(BLOCK / line.len());
-            let mut best = [Duration::MAX; 2];
-            let mut batch = Batch::default();
-            for _ in 0..5 {
-                for (at, when) in [Prefilter::WherePays, Prefilter::Never].into_iter().enumerate() {
-                    let mut scratch = Scratch::default().with_prefilter(when);
-                    let start = Instant::now();
-                    for _ in 0..BLOCKS {
-                        sieve::run(&plan, block.as_bytes(), &mut scratch, &mut batch);
-                    }
-                    best[at] = best[at].min(start.elapsed());
-                    assert!(batch.runs.is_empty() && batch.bad.is_empty(), "{name}");
-                }
+            let mut three = Three::new(&request, false).expect("a valid request");
+            let mut found = Compared::default();
+            // Two pieces and a bit, so that a block is looked at in several.
+            let block = line.repeat(2 * BLOCK / line.len() + 5);
+            for _ in 0..3 {
+                three.compare(block.as_bytes(), &mut found);
             }
-            let factor = best[0].as_secs_f64() / best[1].as_secs_f64();
-            eprintln!("{name}, {literals}: {factor:.2} of the time without");
-            if (name, literals) == (BEGINNINGS, "many") {
-                // The search for all of them at once looks closer at each; it tells nobody how often.
-                continue;
-            }
-            assert!(factor < FACTOR, "{name}, {literals}: {factor:.2}");
+            assert_eq!(found.kept, 0, "{name}");
         }
     }
 }

@@ -12,6 +12,8 @@ use crate::scan::simd::{LineEnds, MOST_PAIRS, line_ends};
 /// Bytes of a block by which pairs are chosen, and most pairs of one literal to choose from.
 const SAMPLE: usize = 16 << 10;
 const MOST_CHOICES: usize = 48;
+/// A pair that is there so often is not counted further.
+const MANY: usize = 256;
 
 /// The literals, compiled.
 #[derive(Debug)]
@@ -47,7 +49,7 @@ impl Search {
         let sample = &text[..text.len().min(SAMPLE)];
         let rarest = |literal: &Vec<u8>| {
             let places = 0..(literal.len() - 1).min(MOST_CHOICES);
-            places.min_by_key(|&at| memmem::find_iter(sample, &literal[at..at + 2]).count())
+            places.min_by_key(|&at| memmem::find_iter(sample, &literal[at..at + 2]).take(MANY).count())
         };
         Pairs(self.texts.iter().filter_map(rarest).collect())
     }
