@@ -426,6 +426,7 @@ fn adversaries_get_the_same_verdicts() {
     let many: Vec<String> = (0..12).map(|last| format!("http://l|7777{last}")).collect();
     for codes in ["http://l|77770".to_owned(), many.join(",")] {
         let request = Request {
+            types: vec!["Observation".to_owned()],
             type_filters: vec![format!("Observation?code={codes}")],
             ..Request::default()
         };
