@@ -491,7 +491,7 @@ mod tests {
             b"\n83\n",
         ] {
             for at in (0..140).step_by(EACH) {
-                let mut block = vec![b'u'; 150];
+                let mut block = [b'u'; 150];
                 block[70] = b'\n';
                 block[149] = b'\n';
                 let end = (at + piece.len()).min(150);
