@@ -1,12 +1,13 @@
 //! Cases for the scan alone: lines and requests by which much or little of each line has to be read.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use fhirehose_core::plan::Plan;
 use fhirehose_core::request::Request;
 use fhirehose_core::search::table::Registry;
-use fhirehose_core::sieve::{self, Batch, Scratch};
+use fhirehose_core::sieve::{self, Batch, Prefilter, Scratch};
 
 use crate::data::Data;
 use crate::shape::{blocks, quantile, shuffled_keys};
@@ -81,18 +82,101 @@ pub fn cases(data: &Data, only: Option<&str>) -> Vec<Case> {
     wanted
         .into_iter()
         .filter(|(name, ..)| only.is_none_or(|only| *name == only))
-        .map(|(name, text, filters)| case(name, text, filters))
+        .map(|(name, text, type_filters)| {
+            let request = Request {
+                type_filters,
+                ..Request::default()
+            };
+            case(name, text, &request)
+        })
         .collect()
 }
 
-fn case(name: &'static str, text: &Arc<Vec<u8>>, filters: Vec<String>) -> Case {
-    let request = Request {
-        type_filters: filters,
-        ..Request::default()
+/// Cases whose lines a look at raw bytes can tell apart, by how many have what is looked for, and one literal of each.
+///
+/// # Panics
+/// When the data lacks Observations.
+pub fn literal_cases(data: &Data, only: Option<&str>) -> Vec<(Case, String)> {
+    let observations = Arc::new(whole_lines(data.of("Observation")).to_vec());
+    let mixed = Arc::new(interleaved(data));
+    let codes = shares(&observations, "/code/coding/0/code");
+    let at_share = |share: f64| {
+        let distance = |code: &&(String, f64)| (code.1 / share).ln().abs();
+        let nearest = codes
+            .iter()
+            .min_by(|one, other| distance(one).total_cmp(&distance(other)));
+        nearest.expect("Observations with codes").0.clone()
     };
-    let plan = Plan::compile(&request, &Registry::r4()).unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
+    let few: Vec<&str> = codes.iter().rev().map(|(code, _)| code.as_str()).take(12).collect();
+    let patient = shares(&observations, "/subject/reference").swap_remove(0).0;
+    let id = shares(&observations, "/id").swap_remove(0).0;
+    let by_code = |code: &str| {
+        (
+            format!("Observation?code=http://loinc.org|{code}"),
+            format!("\"{code}\""),
+        )
+    };
+    let category = "Observation?category=http://terminology.hl7.org/CodeSystem/observation-category|laboratory";
+    let laboratory = "\"laboratory\"".to_owned();
+    let common = by_code(&at_share(0.015));
+    let wanted: [(&'static str, _, (String, String)); 9] = [
+        ("code-0.02", &observations, by_code(&at_share(0.0002))),
+        ("code-1.5", &observations, common.clone()),
+        ("code-6", &observations, by_code(&at_share(0.06))),
+        ("category-45", &observations, (category.to_owned(), laboratory)),
+        (
+            "codes-12-rare",
+            &observations,
+            by_code(&few.join(&",http://loinc.org|".to_owned())),
+        ),
+        (
+            "patient",
+            &observations,
+            (format!("Observation?subject={patient}"), patient.clone()),
+        ),
+        ("id", &observations, (format!("Observation?_id={id}"), id.clone())),
+        ("mixed-code-1.5", &mixed, common.clone()),
+        ("mixed-other-types-whole", &mixed, common),
+    ];
+    let wanted = wanted
+        .into_iter()
+        .filter(|(name, ..)| only.is_none_or(|only| *name == only));
+    wanted
+        .map(|(name, text, (filter, literal))| {
+            let types = match name {
+                "mixed-other-types-whole" => Vec::new(),
+                _ => vec!["Observation".to_owned()],
+            };
+            let request = Request {
+                types,
+                type_filters: vec![filter],
+                ..Request::default()
+            };
+            (case(name, text, &request), literal)
+        })
+        .collect()
+}
+
+/// The texts at a place of the lines with the share of lines that have each, the commonest first.
+fn shares(lines: &[u8], pointer: &str) -> Vec<(String, f64)> {
+    let mut counts = BTreeMap::new();
+    let mut all = 0.0;
+    for line in lines.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+        let line: serde_json::Value = serde_json::from_slice(line).expect("good lines");
+        all += 1.0;
+        if let Some(text) = line.pointer(pointer).and_then(serde_json::Value::as_str) {
+            *counts.entry(text.to_owned()).or_insert(0.0) += 1.0;
+        }
+    }
+    let mut shares: Vec<(String, f64)> = counts.into_iter().map(|(text, count)| (text, count / all)).collect();
+    shares.sort_by(|one, other| other.1.total_cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
+    shares
+}
+
+fn case(name: &'static str, text: &Arc<Vec<u8>>, request: &Request) -> Case {
+    let plan = Plan::compile(request, &Registry::r4()).unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
     let blocks = blocks(text);
-    let mut scratch = Scratch::default().with_learning(false);
+    let mut scratch = Scratch::default().with_learning(false).with_prefilter(Prefilter::Never);
     let mut batch = Batch::default();
     let (mut lines, mut kept) = (0, 0);
     for block in &blocks {

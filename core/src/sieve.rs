@@ -23,9 +23,12 @@ use crate::scan::walk::{self, Fault, Flow, WalkScratch, Walked, Watch};
 use crate::search::table::Registry;
 
 mod known;
+mod skim;
 
 use known::Known;
 pub use known::Learning;
+pub use skim::Prefilter;
+use skim::Skim;
 
 /// Memory of one thread, reused from block to block. Holds nothing that a verdict depends on.
 #[derive(Debug)]
@@ -46,6 +49,8 @@ pub struct Scratch {
     known: Known,
     /// What the gates of each type remember; empty if they do not.
     memos: Vec<Memo>,
+    /// What is known of lines that a look at raw bytes passes over.
+    skim: Skim,
 }
 
 impl Scratch {
@@ -120,6 +125,7 @@ impl Default for Scratch {
             roll: None,
             known: Known::new(true),
             memos: Vec::new(),
+            skim: Skim::new(Prefilter::default()),
         }
     }
 }
@@ -200,30 +206,50 @@ pub fn run(plan: &Plan, block: &[u8], scratch: &mut Scratch, batch: &mut Batch) 
         scratch.memos.resize_with(plan.registry().types().len(), Memo::default);
     }
     debug_assert!(block.is_empty() || block.ends_with(b"\n"));
-    let mut start = 0;
     let mut duty = None;
-    while start < block.len() {
-        let line = sieve_line(plan, block, start, scratch, &mut duty);
-        let (Line::Blank { end } | Line::Dropped { end, .. } | Line::Kept { end, .. } | Line::Bad { end, .. }) = line;
-        let too_long = end - start > plan.max_line();
-        if too_long {
-            batch.bad.push(BadAt {
-                line: batch.lines,
-                column: 0,
-                kind: BadLine::TooLong,
-                type_index: None,
-            });
-        } else {
-            let line = match &duty {
-                Some(duty) => scratch.look_at(plan, duty, &block[start..end], line),
-                None => line,
-            };
-            batch.take(plan, block, start, line, duty.as_ref().and_then(|duty| duty.plan));
-        }
-        batch.lines += 1;
-        batch.bytes += if too_long { 0 } else { (end + 1 - start) as u64 };
-        start = end + 1;
+    if skim::run(plan, block, scratch, &mut duty, batch) {
+        return;
     }
+    let mut start = 0;
+    while start < block.len() {
+        start = one(plan, block, start, scratch, &mut duty, batch);
+    }
+}
+
+/// Sieves one line into `batch`, and returns where the next one starts. `duty`: that of the line before.
+fn one<'p>(
+    plan: &'p Plan,
+    block: &[u8],
+    start: usize,
+    scratch: &mut Scratch,
+    duty: &mut Option<Duty<'p>>,
+    batch: &mut Batch,
+) -> usize {
+    let mut line = sieve_line(plan, block, start, scratch, duty);
+    let (Line::Blank { end } | Line::Dropped { end, .. } | Line::Kept { end, .. } | Line::Bad { end, .. }) = line;
+    let too_long = end - start > plan.max_line();
+    if too_long {
+        batch.bad.push(BadAt {
+            line: batch.lines,
+            column: 0,
+            kind: BadLine::TooLong,
+            type_index: None,
+        });
+    } else {
+        if matches!(line, Line::Bad { .. })
+            && let Some(type_index) = skim::would_drop(plan, block, start..end, scratch)
+        {
+            line = Line::Dropped { end, type_index };
+        }
+        let line = match duty {
+            Some(duty) => scratch.look_at(plan, duty, &block[start..end], line),
+            None => line,
+        };
+        batch.take(plan, block, start, line, duty.as_ref().and_then(|duty| duty.plan));
+    }
+    batch.lines += 1;
+    batch.bytes += if too_long { 0 } else { (end + 1 - start) as u64 };
+    end + 1
 }
 
 impl Batch {
@@ -259,6 +285,13 @@ impl Batch {
                 self.keep(plan, block, start, end, type_index, elements);
             }
         }
+    }
+
+    /// Takes a line, of so many bytes with its newline, that nobody has to read.
+    fn pass_over(&mut self, type_index: usize, bytes: usize) {
+        self.count(type_index);
+        self.lines += 1;
+        self.bytes += bytes as u64;
     }
 
     fn count(&mut self, type_index: usize) {

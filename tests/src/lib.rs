@@ -14,4 +14,5 @@ pub mod mutation;
 pub mod oracle;
 pub mod random;
 pub mod requests;
+pub mod respell;
 pub mod side_by_side;

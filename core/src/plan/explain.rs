@@ -55,7 +55,15 @@ impl Plan {
                 "by Patient: a block for each, and what is nobody's by type",
             );
         }
-        line("prefilters", self.prefilter().unwrap_or("none"));
+        let prefilters = self.prefilters();
+        line("prefilters", prefilters.first().map_or("none", |(how, _)| how));
+        for (how, _) in prefilters.iter().skip(1) {
+            line("", how);
+        }
+        for (_, texts) in prefilters.iter().filter(|(_, texts)| !texts.is_empty()) {
+            push_wrapped(&mut out, "              ", texts);
+        }
+        let mut line = |name: &str, text: &str| out.push_str(&format!("{name:12}{text}\n"));
         line("lines", &format!("at most {} bytes", self.max_line()));
         let checked = if self.trusts() {
             "up to the deciding values (trust)"
@@ -113,7 +121,10 @@ impl Plan {
             ("maxLine", Tree::Number(self.max_line() as u64)),
             ("trust", Tree::Boolean(self.trusts())),
             ("onBad", Tree::text(if stops { "stop" } else { "skip" })),
-            ("prefilters", Tree::texts(self.prefilter())),
+            (
+                "prefilters",
+                Tree::texts(self.prefilters().into_iter().map(told_prefilter)),
+            ),
             ("window", window),
             ("cohort", passes::cohort_tree(self)),
             ("passes", passes::tree(self)),
@@ -127,10 +138,29 @@ impl Plan {
         members
     }
 
-    /// What is asked of the raw bytes of a line before it is walked.
-    fn prefilter(&self) -> Option<&'static str> {
-        let is_asked = self.type_plans().any(|type_plan| type_plan.mentions.is_some());
-        is_asked.then_some("a line that mentions no patient of the cohort is dropped unwalked")
+    /// What is asked of the raw bytes of a line before it is walked, and for which texts it looks.
+    fn prefilters(&self) -> Vec<(String, Vec<String>)> {
+        let mut told = Vec::new();
+        if self.type_plans().any(|type_plan| type_plan.mentions.is_some()) {
+            let how = "a line that mentions no patient of the cohort is dropped unwalked";
+            told.push((how.to_owned(), Vec::new()));
+        }
+        if let Some(literals) = self.literals() {
+            let exported = self.type_plans().map(|type_plan| type_plan.type_name.as_str());
+            let is_asked = |name: &&str| {
+                self.registry()
+                    .type_index(name)
+                    .is_some_and(|index| literals.drops(index))
+            };
+            let types: Vec<&str> = exported.filter(is_asked).collect();
+            let of = match types.as_slice() {
+                [] | [_] | [_, _] | [_, _, _] => types.join(", "),
+                more => format!("{} types", more.len()),
+            };
+            let how = format!("a line of {of} that holds none of these is dropped unwalked, while few hold one");
+            told.push((how, self.literal_texts()));
+        }
+        told
     }
 
     fn version_name(&self) -> &'static str {
@@ -161,6 +191,13 @@ impl Plan {
                 .collect(),
         }
     }
+}
+
+fn told_prefilter((how, texts): (String, Vec<String>)) -> String {
+    if texts.is_empty() {
+        return how;
+    }
+    format!("{how}: {}", texts.join(", "))
 }
 
 fn on_bad(plan: &Plan) -> &'static str {

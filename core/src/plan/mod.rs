@@ -6,6 +6,7 @@ mod compile;
 pub mod elements;
 pub mod explain;
 pub mod gate;
+pub(crate) mod literals;
 mod of_type;
 pub mod organized;
 mod paths;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use associated::{Found, Part, Parts, ProvenanceRule, Stage};
 use elements::Elements;
 use gate::{Gate, Waiting, Window};
+use literals::Literals;
 use of_type::Compilation;
 
 use crate::deleted::Deleted;
@@ -36,6 +38,8 @@ pub struct Plan {
     /// Types whose `_elements` are left to the sink, by their numbers in the registry.
     late_elements: Arc<[bool]>,
     has_plain_bundles: bool,
+    /// Nothing is looked for in raw bytes.
+    reads_every_line: bool,
 }
 
 #[derive(Debug)]
@@ -44,6 +48,7 @@ struct Inner {
     stage: Stage,
     /// One entry for each type of the registry; `None`: not exported.
     types: Vec<Option<TypePlan>>,
+    literals: Option<Literals>,
     /// What passes behind this one may export, for `explain`.
     later: Vec<TypePlan>,
     /// For each type, whether this pass tells its bad lines.
@@ -185,6 +190,7 @@ impl Plan {
         let inner = Inner {
             registry: registry.clone(),
             stage,
+            literals: Literals::of(&types),
             types,
             later,
             tells: registry.types().iter().map(|name| parts.tells(stage, name)).collect(),
@@ -206,6 +212,7 @@ impl Plan {
             inner: Arc::new(inner),
             late_elements: Arc::default(),
             has_plain_bundles: false,
+            reads_every_line: false,
         })
     }
 
@@ -223,6 +230,16 @@ impl Plan {
     pub fn with_plain_bundles(self) -> Plan {
         Plan {
             has_plain_bundles: true,
+            ..self
+        }
+    }
+
+    /// Reads every line as far as its verdict needs, also where a look at raw bytes would drop it: bad lines are told that
+    /// are passed over otherwise. For tests.
+    #[must_use]
+    pub fn without_prefilter(self) -> Plan {
+        Plan {
+            reads_every_line: true,
             ..self
         }
     }
@@ -307,6 +324,16 @@ impl Plan {
     #[inline]
     pub fn type_plan(&self, index: usize) -> Option<&TypePlan> {
         self.inner.types.get(index)?.as_ref()
+    }
+
+    /// What is looked for in raw bytes; `None`: nothing.
+    pub(crate) fn literals(&self) -> Option<&Literals> {
+        self.inner.literals.as_ref().filter(|_| !self.reads_every_line)
+    }
+
+    /// What is looked for in raw bytes, the rarest first: a line without any of these may be dropped unwalked.
+    pub fn literal_texts(&self) -> Vec<String> {
+        self.literals().map(Literals::texts).unwrap_or_default()
     }
 
     /// The plans of all exported types, sorted by name.

@@ -6,6 +6,7 @@ pub mod kind;
 pub mod leaf;
 pub mod listing;
 pub mod lower;
+pub mod needle;
 pub mod query;
 pub mod refusals;
 pub mod supplied;

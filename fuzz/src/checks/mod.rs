@@ -13,6 +13,7 @@ pub mod prefilter;
 pub mod project;
 pub mod query;
 pub mod scan;
+pub mod skim;
 pub mod text;
 mod tree;
 
@@ -25,7 +26,7 @@ use serde::de::IgnoredAny;
 pub type Check = fn(&[u8]);
 
 /// Every target with its check.
-pub const TARGETS: [(&str, Check); 12] = [
+pub const TARGETS: [(&str, Check); 13] = [
     ("deletion", deletion::check),
     ("export", export::check),
     ("expr", expr::check),
@@ -37,6 +38,7 @@ pub const TARGETS: [(&str, Check); 12] = [
     ("project", project::check),
     ("query", query::check),
     ("scan", scan::check),
+    ("skim", skim::check),
     ("text", text::check),
 ];
 

@@ -130,3 +130,64 @@ fn a_gate_waits_for_the_members_that_are_told() {
         assert_eq!(told.len() as u32, gate.roots.count_ones(), "{}", gate.label);
     }
 }
+
+#[test]
+fn literals_are_told_and_chosen() {
+    let told = |filters: &[&str]| plan(&[], filters, |_| ()).literal_texts();
+    for (filters, expected) in [
+        // Of a filter's gates the one with the rarest.
+        (
+            &["Observation?code=http://loinc.org|8302-2&date=ge2020"][..],
+            &["\"8302-2\""][..],
+        ),
+        (&["Observation?code=8302-2&subject=Patient/abc-1234"], &["/abc-1234"]),
+        (&["Observation?code=8302-2,2345-7"], &["\"2345-7\"", "\"8302-2\""]),
+        // Of several filters one each, of types one each; what holds another text is found by that.
+        (
+            &["Patient?_id=1234", "Observation?_id=1234,12345"],
+            &["\"12345\"", "\"1234\""],
+        ),
+        (&["Observation?subject=abc-1,abc-12"], &["/abc-1"]),
+        (
+            &["Observation?component-code-value-quantity=8480-6$gt1"],
+            &["\"8480-6\""],
+        ),
+        (
+            &["Patient?deceased:missing=false"],
+            &["\"deceasedBoolean\"", "\"deceasedDateTime\""],
+        ),
+        (&["Observation?code=http://loinc.org|"], &["/loinc.org\""]),
+        (&["Patient?name:exact=Anna%20Maria"], &["\"Anna Maria\""]),
+        // One alternative, one filter without: none.
+        (&["Observation?code=8302-2,abc"], &[]),
+        (&["Observation?code=8302-2", "Observation?date=ge2020"], &[]),
+        (&["Observation?code:not=8302-2"], &[]),
+        (&["Observation?value-quantity=12345"], &[]),
+        (&["Observation?date=2020-01-01"], &[]),
+        (&["Patient?birthdate:missing=true"], &[]),
+        (&["Patient?name=12345"], &[]),
+        (
+            &["Patient?phone:missing=false&active=true&gender=female"],
+            &["\"telecom\""],
+        ),
+        (&["ValueSet?url:above=http://example.org/12345"], &[]),
+        (&["ValueSet?url:below=http://example.org/12345"], &["/example.org"]),
+    ] {
+        assert_eq!(told(filters), expected, "{filters:?}");
+    }
+}
+
+#[test]
+fn a_prefilter_is_told_in_both_forms() {
+    let plan = plan(
+        &["Observation,Patient,Condition"],
+        &["Observation?code=8302-2", "Condition?subject=Patient/abc-1234"],
+        |_| (),
+    );
+    let how = "a line of Condition, Observation that holds none of these is dropped unwalked, while few hold one";
+    let people = format!("\nprefilters  {how}\n              /abc-1234, \"8302-2\"\nlines ");
+    assert!(plan.explain().contains(&people), "{}", plan.explain());
+    let programs = format!("\"prefilters\": [\n    \"{how}: /abc-1234, \\\"8302-2\\\"\"\n  ],");
+    assert!(plan.explain_json().contains(&programs), "{}", plan.explain_json());
+    assert_eq!(plan.without_prefilter().literal_texts(), Vec::<String>::new());
+}

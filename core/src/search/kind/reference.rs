@@ -5,6 +5,7 @@ use super::token::{TokenLeaf, TokenMatcher};
 use crate::scan::json::Json;
 use crate::scan::spare::Spare;
 use crate::search::leaf::Leaf;
+use crate::search::needle::{Needle, Needles};
 use crate::search::query::unescape;
 
 /// A reference search value.
@@ -116,6 +117,22 @@ impl ReferenceMatcher {
         }
     }
 
+    /// What raw bytes a value holds that matches.
+    pub fn needles(&self, leaf: Leaf) -> Needles {
+        let target = match self {
+            ReferenceMatcher::Identifier(token) => return token.needles(Leaf::Identifier, &TokenLeaf::default()),
+            ReferenceMatcher::Target(target) => target,
+        };
+        let needle = match leaf {
+            Leaf::Reference | Leaf::CodeableReference | Leaf::Text => target.needle(),
+            Leaf::Canonical => Needle::start(split_version(without_fragment(&target.text)).0),
+            Leaf::Uri => Needle::whole(&target.text),
+            // A resource has its id without a slash before it, and what is told from the JSON may be one.
+            _ => None,
+        };
+        needle.map(|needle| vec![needle])
+    }
+
     /// For `explain`.
     pub fn describe(&self) -> String {
         match self {
@@ -179,6 +196,14 @@ fn split_relative(path: &str) -> Option<Parts<'_>> {
 }
 
 impl Target {
+    fn needle(&self) -> Option<Needle> {
+        match &self.form {
+            Form::Id(id) | Form::Resource { id, .. } => Needle::part(&format!("/{id}")),
+            Form::Url => Needle::start(&self.text),
+            Form::Literal => Needle::whole(&self.text),
+        }
+    }
+
     fn accepts(&self, stored: &str, info: &ReferenceLeaf) -> bool {
         let relative = info
             .base

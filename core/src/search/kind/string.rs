@@ -9,6 +9,7 @@ use crate::scan::json::Json;
 use crate::scan::spare::Spare;
 use crate::scan::text::Text;
 use crate::search::leaf::Leaf;
+use crate::search::needle::{Needle, Needles};
 
 /// How a text is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +94,13 @@ impl StringMatcher {
             Mode::Contains => folded.contains(&*self.text),
             _ => folded.starts_with(&self.text) || (family && at_word_start(&folded, &self.text)),
         }
+    }
+
+    /// What raw bytes a value holds that matches. A folded text has no certain spelling.
+    pub fn needles(&self) -> Needles {
+        let is_exact = self.mode == Mode::Exact;
+        let needle = is_exact.then(|| Needle::whole(&self.text)).flatten();
+        needle.map(|needle| vec![needle])
     }
 
     /// For `explain`.

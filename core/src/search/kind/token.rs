@@ -9,6 +9,7 @@ use crate::scan::spare::Spare;
 use crate::scan::text::Text;
 use crate::search::code_list::CodeList;
 use crate::search::leaf::Leaf;
+use crate::search::needle::{Needle, Needles, any_of};
 use crate::search::query::{split, unescape};
 use crate::search::table::ImpliedSystem;
 
@@ -244,6 +245,26 @@ impl TokenMatcher {
         }
     }
 
+    /// What raw bytes a value holds that matches.
+    pub fn needles(&self, leaf: Leaf, info: &TokenLeaf) -> Needles {
+        let one = |needle: Option<Needle>| needle.map(|needle| vec![needle]);
+        let of_codes = |needle: Needle| {
+            if info.implied.is_some() {
+                needle.of_few()
+            } else {
+                needle
+            }
+        };
+        match self {
+            TokenMatcher::Code(wanted) => one(wanted.needle(leaf, info).map(of_codes)),
+            TokenMatcher::OfType { value, .. } => one(Needle::whole(value)),
+            TokenMatcher::In(list) if !list.is_empty() && list.len() <= MOST_LISTED => {
+                any_of(list.iter().map(|(_, code)| one(Needle::whole(code).map(of_codes))))
+            }
+            TokenMatcher::In(_) | TokenMatcher::Text(_) | TokenMatcher::Mime(_) => None,
+        }
+    }
+
     /// For `explain`.
     pub fn describe(&self) -> String {
         match self {
@@ -266,7 +287,34 @@ impl TokenMatcher {
     }
 }
 
+/// Lists of more codes are not looked for in raw bytes.
+const MOST_LISTED: usize = 64;
+
 impl Code {
+    fn needle(&self, leaf: Leaf, info: &TokenLeaf) -> Option<Needle> {
+        let has_system = matches!(
+            leaf,
+            Leaf::Coding | Leaf::CodeableConcept | Leaf::CodeableReference | Leaf::Identifier
+        );
+        let is_exact = match leaf {
+            Leaf::Identifier | Leaf::Id | Leaf::Uri | Leaf::Canonical => true,
+            Leaf::Coding | Leaf::CodeableConcept | Leaf::CodeableReference => matches!(self.system, System::Is(_)),
+            Leaf::Code => info.exact || matches!(self.system, System::Is(_)),
+            Leaf::ContactPoint | Leaf::Text => info.exact,
+            // A boolean is no text, and what is told from the JSON may be one.
+            _ => return None,
+        };
+        let of_code = self.code.as_deref().and_then(|code| match is_exact {
+            true => Needle::whole(code),
+            false => Needle::in_any_case(code),
+        });
+        let of_system = match &self.system {
+            System::Is(system) if has_system => Needle::whole(system),
+            _ => None,
+        };
+        of_code.or(of_system)
+    }
+
     fn matches(&self, system: Option<Text<'_>>, code: Option<Text<'_>>) -> bool {
         // `system|` asks for the system alone: the standard compares nothing else.
         let says = |code| self.says(code, matches!(self.system, System::Is(_)));

@@ -3,6 +3,7 @@
 use super::ValueError;
 use crate::scan::json::Json;
 use crate::search::leaf::Leaf;
+use crate::search::needle::{Needle, Needles};
 
 /// How a URI is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +58,17 @@ impl UriMatcher {
             Mode::Below => is_below(stored, &self.text),
             Mode::Above => is_below(&self.text, stored),
         }
+    }
+
+    /// What raw bytes a value holds that matches.
+    pub fn needles(&self, leaf: Leaf) -> Needles {
+        let needle = match self.mode {
+            Mode::Exact if leaf == Leaf::Uri && !self.ignores_fragment => Needle::whole(&self.text),
+            Mode::Exact | Mode::Below => Needle::start(&self.text),
+            // What lies above may be as short as you like.
+            Mode::Above => None,
+        };
+        needle.map(|needle| vec![needle])
     }
 
     /// For `explain`.
