@@ -41,6 +41,10 @@ struct Work {
 /// Input, and block in it.
 type Place = (usize, u64);
 
+/// How many of the places that blocks waited in are kept for others, and of what sizes.
+const LEFT: usize = 32;
+const LARGE: std::ops::Range<usize> = 64 << 10..512 << 10;
+
 /// The ordered half.
 struct Ordered<S: Sink> {
     router: Router<S::File>,
@@ -74,6 +78,8 @@ struct Pool<'j, S: Sink> {
     sieved: Mutex<BTreeMap<Place, Work>>,
     ordered: Mutex<Ordered<S>>,
     free: Mutex<Vec<Work>>,
+    /// Memory for what waits of blocks of later inputs.
+    left: Mutex<Vec<Work>>,
     freed: Condvar,
     /// How many threads wait for a buffer.
     waiting: AtomicUsize,
@@ -97,6 +103,7 @@ where
         ordered: Mutex::new(Ordered { router, sink, next: (0, 0) }),
         gathered: Mutex::default(),
         free: Mutex::new((0..2 * threads + 2).map(|_| Work::default()).collect()),
+        left: Mutex::default(),
         freed: Condvar::new(),
         waiting: AtomicUsize::new(0),
         failure: Mutex::new(None),
@@ -194,8 +201,11 @@ where
             lock(&self.sieved).insert(place, work);
             return;
         }
-        let parked = work.park();
-        self.lanes.park(parked.parked);
+        let is_large = LARGE.contains(&work.kept());
+        let left = if is_large { lock(&self.left).pop() } else { None };
+        let mut parked = left.unwrap_or_default();
+        work.park(&mut parked);
+        self.lanes.park(place.0, parked.parked);
         lock(&self.sieved).insert(place, parked);
         self.give_back(work);
     }
@@ -216,7 +226,10 @@ where
                 }
                 match work.parked {
                     0 => self.give_back(work),
-                    parked => self.lanes.unpark(parked),
+                    parked => {
+                        self.lanes.unpark(parked);
+                        self.leave(work);
+                    }
                 }
             }
             let next = ordered.next;
@@ -254,6 +267,15 @@ where
         // Counted under the lock. Waking costs a system call even if nobody waits.
         if self.waiting.load(Ordering::Relaxed) > 0 {
             self.freed.notify_one();
+        }
+    }
+
+    /// Keeps the memory of what has waited for what will: a large piece that is asked for anew comes page by page.
+    fn leave(&self, work: Work) {
+        let is_large = LARGE.contains(&work.parked);
+        let mut left = lock(&self.left);
+        if is_large && left.len() < LEFT {
+            left.push(work);
         }
     }
 

@@ -37,17 +37,31 @@ impl Block {
         &self.buffer[self.lines.clone()]
     }
 
-    /// A block of other memory in the same place.
-    pub(crate) fn with_lines(&self, lines: Vec<u8>) -> Block {
-        Block {
-            lines: 0..lines.len(),
-            buffer: lines,
+    /// Gives another block the same place; its memory comes back, empty, to be filled and given to [`Block::set_lines`].
+    pub(crate) fn copy_to(&self, to: &mut Block) -> Vec<u8> {
+        let mut memory = std::mem::take(&mut to.buffer);
+        memory.clear();
+        *to = Block {
+            buffer: Vec::new(),
+            lines: 0..0,
             input: self.input,
             sequence: self.sequence,
             last: self.last,
             too_long: self.too_long,
             begins: self.begins.clone(),
-        }
+        };
+        memory
+    }
+
+    /// Takes lines from elsewhere.
+    pub(crate) fn set_lines(&mut self, lines: Vec<u8>) {
+        self.lines = 0..lines.len();
+        self.buffer = lines;
+    }
+
+    /// How much memory it has.
+    pub(crate) fn memory(&self) -> usize {
+        self.buffer.capacity()
     }
 
     /// Nothing is in it but its memory.

@@ -1,18 +1,22 @@
 //! What is kept of a block, apart from the block: it may have to wait long for its turn.
 
-use std::mem::size_of_val;
-
-use fhirehose_core::sieve::{Batch, Run};
+use fhirehose_core::sieve::{BadAt, Batch, Run};
 
 use super::Work;
 
 impl Work {
-    /// A copy with nothing in it but what was kept, so that the buffer can be read into again.
-    pub(super) fn park(&self) -> Work {
-        let lines = self.block.lines();
-        let (mut kept, mut runs) = (Vec::new(), Vec::with_capacity(self.batch.runs.len()));
+    /// How many bytes of the block were kept as they are.
+    pub(super) fn kept(&self) -> usize {
         let plain = self.batch.runs.iter().filter(|run| !run.made);
-        kept.reserve_exact(plain.map(|run| (run.end - run.start) as usize).sum());
+        plain.map(|run| (run.end - run.start) as usize).sum()
+    }
+
+    /// Copies to another place what was kept and nothing else, so that the buffer can be read into again.
+    pub(super) fn park(&self, to: &mut Work) {
+        let lines = self.block.lines();
+        let (mut kept, mut runs) = (self.block.copy_to(&mut to.block), std::mem::take(&mut to.batch.runs));
+        runs.clear();
+        kept.reserve(self.kept());
         for run in &self.batch.runs {
             if run.made {
                 runs.push(*run);
@@ -24,26 +28,23 @@ impl Work {
             let end = kept.len() as u32;
             runs.push(Run { start, end, ..*run });
         }
+        to.block.set_lines(kept);
         let Batch { made, bad, read, .. } = &self.batch;
-        let memory = size_of::<Work>()
-            + kept.len()
-            + size_of_val(&runs[..])
-            + size_of_val(&made[..])
-            + size_of_val(&bad[..])
-            + size_of_val(&read[..]);
-        let batch = Batch {
-            runs,
-            made: made.clone(),
-            bad: bad.clone(),
-            read: read.clone(),
-            ..self.batch
-        };
-        Work {
-            block: self.block.with_lines(kept),
-            batch,
-            failed: None,
-            parked: memory,
-        }
+        to.batch.runs = runs;
+        to.batch.made.clone_from(made);
+        to.batch.bad.clone_from(bad);
+        to.batch.read.clone_from(read);
+        (to.batch.lines, to.batch.bytes) = (self.batch.lines, self.batch.bytes);
+        // By what it has taken, not by what is in it.
+        let Batch {
+            runs, made, bad, read, ..
+        } = &to.batch;
+        to.parked = size_of::<Work>()
+            + to.block.memory()
+            + runs.capacity() * size_of::<Run>()
+            + made.capacity()
+            + bad.capacity() * size_of::<BadAt>()
+            + read.capacity() * size_of::<u64>();
     }
 }
 
@@ -55,8 +56,6 @@ mod tests {
     use fhirehose_core::search::table::Registry;
     use fhirehose_core::sieve::{self, Scratch};
 
-    use crate::source::Block;
-
     #[test]
     fn what_was_kept_is_the_same_and_the_rest_is_gone() {
         let request = Request {
@@ -67,12 +66,12 @@ mod tests {
         let line = |gender: &str| format!("{{\"resourceType\":\"Patient\",\"id\":\"a\",\"gender\":\"{gender}\"}}\n");
         let mut text = [line("male"), line("female"), "x\n".into(), line("male"), line("female")].concat();
         text.push_str(&line("male").repeat(1000));
-        let mut work = Work {
-            block: Block::default().with_lines(text.into_bytes()),
-            ..Work::default()
-        };
+        let mut work = Work::default();
+        work.block.set_lines(text.into_bytes());
         sieve::run(&plan, work.block.lines(), &mut Scratch::default(), &mut work.batch);
-        let parked = work.park();
+        let mut parked = Work::default();
+        parked.block.set_lines(vec![b'x'; 100]);
+        work.park(&mut parked);
         assert_eq!(parked.block.lines(), line("female").repeat(2).as_bytes());
         let runs = |work: &Work| {
             let bytes = |run: &Run| work.block.lines()[run.start as usize..run.end as usize].to_vec();

@@ -25,6 +25,17 @@ use crate::unpack::Layout;
 const AHEAD: usize = 8 << 20;
 const MOST_AHEAD: usize = 16;
 
+/// Inputs that may be open at once, for each thread.
+const MOST_OPEN: usize = 2;
+
+/// Bytes that one of several such inputs may have waiting when half of that is used up.
+const LITTLE: usize = 1 << 20;
+
+/// How often is looked again before a thread sleeps, and for how long each time: what a short wait takes is less than
+/// what sleeping costs.
+const LOOKS: usize = 4;
+const PAUSES: usize = 64;
+
 /// Inputs that threads read together.
 pub(crate) struct Lanes<'j> {
     places: &'j [InputPlace],
@@ -52,21 +63,25 @@ struct State {
     lanes: VecDeque<Lane>,
     /// The input that is begun next.
     next: usize,
-    /// Blocks that came of ranges and have not been handed out.
+    /// Blocks that have been read by one thread for whichever has time.
     ready: VecDeque<Block>,
     /// Memory for ranges.
     spare: Vec<Block>,
-    /// Ranges that have been cut and not been handed out.
+    /// Ranges that have been cut and not been handed out, and other blocks that are ready.
     ranges: usize,
     /// Bytes of blocks that wait for an earlier input.
     parked: usize,
     waiting: usize,
+    /// A thread has had nothing to read: decoding goes on without a break, and others sieve.
+    is_scarce: bool,
     closed: bool,
 }
 
 struct Lane {
     input: usize,
     reader: Reader,
+    /// Bytes of its blocks that wait for an earlier input.
+    parked: usize,
     /// It is not read before its turn.
     waits: bool,
 }
@@ -138,8 +153,12 @@ impl<'j> Lanes<'j> {
     }
 
     /// Counts bytes that wait for an earlier input.
-    pub(crate) fn park(&self, bytes: usize) {
-        self.lock().parked += bytes;
+    pub(crate) fn park(&self, input: usize, bytes: usize) {
+        let mut state = self.lock();
+        state.parked += bytes;
+        if let Some(lane) = state.lane(input) {
+            lane.parked += bytes;
+        }
     }
 
     /// Counts them out.
@@ -164,10 +183,19 @@ impl<'j> Lanes<'j> {
 
     /// What to do next; waits until there is something.
     fn task(&self, hand: &mut Hand) -> Task {
+        let mut looks = 0;
         let mut state = self.lock();
         loop {
             if let Some(task) = self.find_task(&mut state, hand) {
                 return task;
+            }
+            state.is_scarce = true;
+            looks += 1;
+            if looks <= LOOKS {
+                drop(state);
+                (0..PAUSES).for_each(|_| std::hint::spin_loop());
+                state = self.lock();
+                continue;
             }
             state.waiting += 1;
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -179,25 +207,37 @@ impl<'j> Lanes<'j> {
         if state.closed {
             return Some(Task::End);
         }
-        // In the order in which they were cut, or those that wait for a missing one could fill all memory there is.
+        let front = self.front.load(Ordering::Relaxed);
+        let goes_on = state.is_scarce && state.ready.len() < self.threads && hand.input == front;
+        if let Some(task) = goes_on.then(|| state.read_on(front)).flatten() {
+            return Some(task);
+        }
+        // In their order; see `State::share`.
         if let Some(block) = state.ready.pop_front() {
             state.ranges -= 1;
             self.wake(state);
             hand.input = block.input;
             return Some(Task::Take(block));
         }
-        let front = self.front.load(Ordering::Relaxed);
-        let has_room = state.parked < AHEAD * self.threads.min(MOST_AHEAD);
+        self.find_input(state, hand, front)
+    }
+
+    fn find_input(&self, state: &mut State, hand: &mut Hand, front: usize) -> Option<Task> {
+        let most = AHEAD * self.threads.min(MOST_AHEAD);
+        let has_room = state.parked < most;
+        let is_roomy = state.parked < most / 2;
         let may_cut = state.ranges < 2 * self.threads;
-        let may_read = |lane: &Lane| lane.input == front || (has_room && !lane.waits);
+        let may_go = |lane: &Lane| has_room && !lane.waits && (is_roomy || lane.parked < LITTLE);
         // The own input first, whose decoder is in this core's cache.
         let own = state.lanes.iter().position(|lane| lane.input == hand.input);
         let order = own.into_iter().chain(0..state.lanes.len());
         for at in order {
             let lane = &mut state.lanes[at];
-            let task = if may_read(lane) { lane.task(front, may_cut) } else { None };
+            let may_read = lane.input == front || may_go(lane);
+            let task = if may_read { lane.task(front, may_cut) } else { None };
             if task.is_some() {
                 hand.input = lane.input;
+                state.is_scarce &= hand.input == front;
                 return task;
             }
         }
@@ -205,15 +245,12 @@ impl<'j> Lanes<'j> {
         if input == self.places.len() {
             return state.lanes.is_empty().then_some(Task::End);
         }
-        let may_begin = input == front || (has_room && state.lanes.len() <= self.threads);
+        let may_begin = input == front || (has_room && state.lanes.len() <= MOST_OPEN * self.threads);
         may_begin.then(|| {
             state.next += 1;
-            state.lanes.push_back(Lane {
-                input,
-                reader: Reader::Busy,
-                waits: false,
-            });
+            state.lanes.push_back(Lane::new(input));
             hand.input = input;
+            state.is_scarce = false;
             Task::Open {
                 input,
                 ahead: input != front,
@@ -240,7 +277,7 @@ impl<'j> Lanes<'j> {
         Ok(())
     }
 
-    /// Reads the next block in order. `false`: not yet, for a reason that has nothing to do with what is in it.
+    /// Reads the next block in order. `false`: it was left to another thread, or cannot be read before its turn.
     fn read(&self, input: usize, mut open: Box<Open>, block: &mut Block) -> Result<bool, JobError> {
         block.clear(self.chunk);
         block.input = input;
@@ -252,15 +289,16 @@ impl<'j> Lanes<'j> {
             }
             return Err(self.fail(input, sequence, block, error));
         }
+        let mut state = self.lock();
         if block.last {
-            let mut state = self.lock();
             state.lanes.retain(|lane| lane.input != input);
-            self.wake(&state);
-        } else {
-            let waits = !open.is_light();
-            self.put(input, Reader::Whole(open), waits);
+        } else if let Some(lane) = state.lane(input) {
+            (lane.waits, lane.reader) = (!open.is_light(), Reader::Whole(open));
         }
-        Ok(true)
+        // Before another thread can read what comes next.
+        let is_left = state.share(block, self.threads);
+        self.wake(&state);
+        Ok(!is_left)
     }
 
     /// Cuts a range, decodes it, and makes lines of what is next.
@@ -299,7 +337,7 @@ impl<'j> Lanes<'j> {
             let Some(split) = state.split(input) else { return };
             let Some(mut open) = split.open.take() else { return };
             if let Some(rest) = split.rest() {
-                return self.read_on(&mut state, input, open, rest);
+                return self.read_whole(&mut state, input, open, rest);
             }
             let Some(mut decoded) = split.done.remove(&split.framed) else {
                 split.open = Some(open);
@@ -313,7 +351,7 @@ impl<'j> Lanes<'j> {
             if !is_framed {
                 let start = decoded.segment.start;
                 state.discard(decoded);
-                return self.read_on(&mut state, input, open, start);
+                return self.read_whole(&mut state, input, open, start);
             }
             let block = decoded.block;
             if block.lines.is_empty() && !block.too_long {
@@ -334,7 +372,7 @@ impl<'j> Lanes<'j> {
     }
 
     /// From here on a file is read in order.
-    fn read_on(&self, state: &mut State, input: usize, mut open: Box<Open>, offset: u64) {
+    fn read_whole(&self, state: &mut State, input: usize, mut open: Box<Open>, offset: u64) {
         // What has been decoded behind was decoded in vain. A file that cannot be read there says so when it is read.
         let _ = open.input.restart(offset);
         let Some(lane) = state.lane(input) else { return };
@@ -392,6 +430,36 @@ impl State {
         }
     }
 
+    /// The next block of an input that is read in order, if no other thread is at it.
+    fn read_on(&mut self, input: usize) -> Option<Task> {
+        let lane = self.lane(input)?;
+        match std::mem::replace(&mut lane.reader, Reader::Busy) {
+            Reader::Whole(open) => Some(Task::Read { input, open }),
+            other => {
+                lane.reader = other;
+                None
+            }
+        }
+    }
+
+    /// Leaves a block to others, to go on decoding, if they have nothing else to do. Blocks of an input are handed out in
+    /// their order, or those behind a missing one could take all memory there is; so it may be another that stays.
+    fn share(&mut self, block: &mut Block, most: usize) -> bool {
+        if !self.is_scarce && self.ready.is_empty() {
+            return false;
+        }
+        let is_left = self.is_scarce && self.ready.len() < most;
+        let other = if is_left {
+            self.ranges += 1;
+            self.spare.pop()
+        } else {
+            self.ready.pop_front()
+        };
+        let read = std::mem::replace(block, other.unwrap_or_default());
+        self.ready.push_back(read);
+        is_left
+    }
+
     fn discard(&mut self, decoded: Decoded) {
         self.ranges -= 1;
         self.spare.push(decoded.block);
@@ -399,6 +467,15 @@ impl State {
 }
 
 impl Lane {
+    fn new(input: usize) -> Lane {
+        Lane {
+            input,
+            reader: Reader::Busy,
+            parked: 0,
+            waits: false,
+        }
+    }
+
     fn task(&mut self, front: usize, may_cut: bool) -> Option<Task> {
         let input = self.input;
         match std::mem::replace(&mut self.reader, Reader::Busy) {

@@ -86,54 +86,107 @@ fn by_source(places: &[InputPlace], setting: Setting) -> (Got, u64) {
     (got.end(error), progress.read.load(Ordering::Relaxed))
 }
 
-/// By threads that take blocks as they come, and put them in order as the pool does, with every input but the first
-/// ahead as far as they wish.
-fn by_lanes(places: &[InputPlace], setting: Setting) -> (Got, u64) {
-    let progress = Progress::default();
-    let lanes = Lanes::new(places, setting.max_line, setting.chunk, setting.threads, &progress);
-    let blocks = Mutex::new(BTreeMap::new());
-    let next = Mutex::new((0, 0));
-    let work = || {
+/// The pool in small: as many buffers, blocks put in order, those of later inputs put aside.
+struct Small<'l> {
+    lanes: Lanes<'l>,
+    /// Blocks put in order, with the place that is next and the number of free buffers.
+    ordered: Mutex<Ordered>,
+    freed: Condvar,
+}
+
+#[derive(Default)]
+struct Ordered {
+    /// The last says whether the block keeps its buffer while it waits.
+    blocks: BTreeMap<(usize, u64), (Block, Result<(), JobError>, bool)>,
+    next: (usize, u64),
+    free: usize,
+}
+
+impl Small<'_> {
+    fn work(&self, mut dice: Dice) {
         let mut hand = Hand::default();
         loop {
+            let mut ordered = self.ordered.lock().expect("no panic");
+            while ordered.free == 0 {
+                ordered = self.freed.wait(ordered).expect("no panic");
+            }
+            ordered.free -= 1;
+            drop(ordered);
             let mut block = Block::default();
-            let result = match lanes.next(&mut block, &mut hand) {
-                Ok(false) => return,
+            let result = match self.lanes.next(&mut block, &mut hand) {
+                Ok(false) => {
+                    self.ordered.lock().expect("no panic").free += 1;
+                    return self.freed.notify_all();
+                }
                 Ok(true) => Ok(()),
                 Err(error) => Err(error),
             };
-            let place = (block.input, block.sequence);
-            let mut blocks = blocks.lock().expect("no panic");
-            assert!(blocks.insert(place, (block, result)).is_none(), "{place:?} came twice");
-            let mut next = next.lock().expect("no panic");
-            while let Some((block, _)) = blocks.get(&*next) {
-                *next = if block.last { (next.0 + 1, 0) } else { (next.0, next.1 + 1) };
-                if next.1 == 0 {
-                    lanes.advance(next.0);
-                }
+            (0..dice.roll(3)).for_each(|_| std::thread::yield_now());
+            self.take(block, result);
+        }
+    }
+
+    fn take(&self, block: Block, result: Result<(), JobError>) {
+        let place = (block.input, block.sequence);
+        let mut ordered = self.ordered.lock().expect("no panic");
+        // What is behind an error does not matter, and neither does its memory.
+        let is_kept = result.is_ok() && !self.lanes.is_ahead(block.input);
+        ordered.free += usize::from(!is_kept);
+        let twice = ordered.blocks.insert(place, (block, result, is_kept));
+        assert!(twice.is_none(), "{place:?} came twice");
+        let Ordered { blocks, next, free } = &mut *ordered;
+        while let Some((block, Ok(()), is_kept)) = blocks.get(next) {
+            *free += usize::from(*is_kept);
+            *next = after(block);
+            if next.1 == 0 {
+                self.lanes.advance(next.0);
             }
         }
+        self.freed.notify_all();
+    }
+
+    fn buffers(&self) -> usize {
+        2 * self.lanes.threads + 2
+    }
+}
+
+fn after(block: &Block) -> (usize, u64) {
+    if block.last {
+        (block.input + 1, 0)
+    } else {
+        (block.input, block.sequence + 1)
+    }
+}
+
+fn by_lanes(places: &[InputPlace], setting: Setting) -> (Got, u64) {
+    let progress = Progress::default();
+    let small = Small {
+        lanes: Lanes::new(places, setting.max_line, setting.chunk, setting.threads, &progress),
+        ordered: Mutex::default(),
+        freed: Condvar::new(),
     };
+    small.ordered.lock().expect("no panic").free = small.buffers();
     std::thread::scope(|scope| {
-        for _ in 0..setting.threads {
-            scope.spawn(work);
+        for number in 0..setting.threads {
+            let small = &small;
+            scope.spawn(move || small.work(Dice(number as u64 + 1)));
         }
     });
-    let state = lanes.lock();
-    let in_memory: usize = state.lanes.iter().map(|lane| matches!(lane.reader, Reader::Split(_)) as usize).sum();
-    assert_eq!((state.ranges, in_memory, state.waiting), (0, 0, 0));
-    let mut blocks = blocks.into_inner().expect("no panic");
+    let state = small.lanes.lock();
+    assert_eq!((state.ranges, state.waiting, state.lanes.len()), (0, 0, 0));
+    let mut blocks = small.ordered.into_inner().expect("no panic").blocks;
     let (mut got, mut place) = (NOTHING, (0, 0));
     let mut error = None;
-    while let Some((block, result)) = blocks.remove(&place) {
+    while let Some((block, result, _)) = blocks.remove(&place) {
         if let Err(failed) = result {
             error = Some(failed);
             break;
         }
         got.take(&block, setting.max_line);
-        place = if block.last { (place.0 + 1, 0) } else { (place.0, place.1 + 1) };
+        place = after(&block);
     }
-    assert!(error.is_some() || (blocks.is_empty() && place == (places.len(), 0)), "{place:?}");
+    let is_whole = blocks.is_empty() && place == (places.len(), 0);
+    assert!(error.is_some() || is_whole, "{place:?}");
     (got.end(error), progress.read.load(Ordering::Relaxed))
 }
 
@@ -454,14 +507,21 @@ fn what_is_parked_is_bounded() {
     };
     assert_eq!(next(&mut second), (1, 0));
     assert_eq!(next(&mut second), (1, 1));
-    lanes.park(2 * AHEAD);
+    lanes.park(1, 2 * AHEAD);
     lanes.put(0, taken, false);
     assert_eq!(next(&mut second), (0, 1));
     assert_eq!(next(&mut second), (0, 2));
-    lanes.unpark(1);
+    // Now there is some room, but none for an input that has much waiting.
+    lanes.unpark(AHEAD - 1);
+    second.input = 1;
+    assert_eq!(next(&mut second), (0, 3));
+    lanes.unpark(2);
     second.input = 1;
     assert_eq!(next(&mut second), (1, 2));
-    lanes.park(1);
+    lanes.park(1, AHEAD);
+    second.input = 1;
+    assert_eq!(next(&mut second), (0, 4));
     lanes.advance(1);
+    second.input = 1;
     assert_eq!(next(&mut second), (1, 3));
 }
