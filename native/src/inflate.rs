@@ -4,9 +4,9 @@ mod apart;
 mod carve;
 mod decode;
 mod error;
-mod walk;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use std::fmt;
 use std::fs::File;

@@ -95,12 +95,22 @@ where
     S::File: Send,
 {
     let threads = pass.job.threads.max(1);
-    let lanes = Lanes::new(pass.inputs, pass.plan.max_line(), pass.job.chunk, threads, pass.progress);
+    let lanes = Lanes::new(
+        pass.inputs,
+        pass.plan.max_line(),
+        pass.job.chunk,
+        threads,
+        pass.progress,
+    );
     let pool = Pool {
         pass,
         lanes,
         sieved: Mutex::new(BTreeMap::new()),
-        ordered: Mutex::new(Ordered { router, sink, next: (0, 0) }),
+        ordered: Mutex::new(Ordered {
+            router,
+            sink,
+            next: (0, 0),
+        }),
         gathered: Mutex::default(),
         free: Mutex::new((0..2 * threads + 2).map(|_| Work::default()).collect()),
         left: Mutex::default(),

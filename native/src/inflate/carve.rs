@@ -69,7 +69,9 @@ impl Carver {
         if self.codec == Codec::Plain {
             return true;
         }
-        let Some((stored, _)) = self.member(0) else { return false };
+        let Some((stored, _)) = self.member(0) else {
+            return false;
+        };
         self.need(stored + 1);
         self.window.len() > stored
     }
@@ -117,7 +119,9 @@ impl Carver {
         }
         let (mut stored, mut claimed) = (0, 0);
         while claimed < self.chunk {
-            let Some((more, plain)) = self.member(stored) else { break };
+            let Some((more, plain)) = self.member(stored) else {
+                break;
+            };
             let is_full = claimed + plain > self.chunk || stored + more > MOST_STORED;
             if stored > 0 && is_full {
                 break;

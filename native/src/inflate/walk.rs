@@ -102,7 +102,7 @@ fn bgzf_size(bytes: &[u8]) -> Option<usize> {
 fn zstd(bytes: &[u8]) -> Result<Said, Said> {
     let magic = u32::from_le_bytes(part(bytes, 0)?);
     if magic & 0xffff_fff0 == 0x184d_2a50 {
-        let stored = 8 + u32::from_le_bytes(part(bytes, 4)?) as usize;
+        let stored = (u32::from_le_bytes(part(bytes, 4)?) as usize).saturating_add(8);
         return if stored > bytes.len() {
             Err(Said::NeedsMore(stored))
         } else {
@@ -218,10 +218,17 @@ mod tests {
                 let stored = encoder.finish().expect("zstd");
                 for end in 0..stored.len() {
                     let said = member(Codec::Zstd, &stored[..end], false);
-                    assert!(matches!(said, Said::NeedsMore(more) if more > end && more <= stored.len()), "{end}");
+                    assert!(
+                        matches!(said, Said::NeedsMore(more) if more > end && more <= stored.len()),
+                        "{end}"
+                    );
                 }
                 let said = member(Codec::Zstd, &[&stored[..], &stored].concat(), false);
-                let Said::Member { stored: length, claimed } = said else {
+                let Said::Member {
+                    stored: length,
+                    claimed,
+                } = said
+                else {
                     panic!("{said:?}");
                 };
                 assert_eq!(length, stored.len());
@@ -229,7 +236,10 @@ mod tests {
             }
         }
         let skipped = [0x5f, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 1, 2, 3];
-        assert_eq!(member(Codec::Zstd, &skipped, false), Said::Member { stored: 10, claimed: 0 });
+        assert_eq!(
+            member(Codec::Zstd, &skipped, false),
+            Said::Member { stored: 10, claimed: 0 }
+        );
         assert_eq!(member(Codec::Zstd, b"(\xb5/\xfd\x00\xff", false), Said::Nothing);
     }
 }

@@ -75,7 +75,11 @@ mod tests {
         assert_eq!(parked.block.lines(), line("female").repeat(2).as_bytes());
         let runs = |work: &Work| {
             let bytes = |run: &Run| work.block.lines()[run.start as usize..run.end as usize].to_vec();
-            work.batch.runs.iter().map(|run| (bytes(run), run.lines)).collect::<Vec<_>>()
+            work.batch
+                .runs
+                .iter()
+                .map(|run| (bytes(run), run.lines))
+                .collect::<Vec<_>>()
         };
         assert_eq!(runs(&parked), runs(&work));
         assert_eq!((&parked.batch.bad, parked.batch.lines), (&work.batch.bad, 1005));

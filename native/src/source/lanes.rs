@@ -22,13 +22,14 @@ use crate::job::{JobError, Progress};
 use crate::unpack::Layout;
 
 /// Bytes that may wait for an earlier input, for each thread, and for how many threads there is more.
-const AHEAD: usize = 8 << 20;
+const AHEAD: usize = 12 << 20;
 const MOST_AHEAD: usize = 16;
 
 /// Inputs that may be open at once, for each thread.
 const MOST_OPEN: usize = 2;
 
-/// Bytes that one of several such inputs may have waiting when half of that is used up.
+/// The last of that is for inputs of which little waits, so that one of which all is kept does not stop the others.
+const RESERVE: usize = 4 << 20;
 const LITTLE: usize = 1 << 20;
 
 /// How often is looked again before a thread sleeps, and for how long each time: what a short wait takes is less than
@@ -225,7 +226,7 @@ impl<'j> Lanes<'j> {
     fn find_input(&self, state: &mut State, hand: &mut Hand, front: usize) -> Option<Task> {
         let most = AHEAD * self.threads.min(MOST_AHEAD);
         let has_room = state.parked < most;
-        let is_roomy = state.parked < most / 2;
+        let is_roomy = state.parked < most - RESERVE;
         let may_cut = state.ranges < 2 * self.threads;
         let may_go = |lane: &Lane| has_room && !lane.waits && (is_roomy || lane.parked < LITTLE);
         // The own input first, whose decoder is in this core's cache.
@@ -485,7 +486,11 @@ impl Lane {
             }),
             Reader::Whole(open) => Some(Task::Read { input, open }),
             Reader::Split(mut split) => {
-                let carver = if may_cut && split.ended.is_none() { split.carver.take() } else { None };
+                let carver = if may_cut && split.ended.is_none() {
+                    split.carver.take()
+                } else {
+                    None
+                };
                 self.reader = Reader::Split(split);
                 carver.map(|carver| Task::Carve { input, carver })
             }

@@ -71,7 +71,9 @@ impl Open {
         let cut = self.framer.extend(fresh).unwrap_or_else(|| {
             let carried = self.framer.carried();
             let start = self.framer.begin_before(&mut block.buffer, bytes.start);
-            let cut = self.framer.cut(&block.buffer[start..start + carried + bytes.len()], carried);
+            let cut = self
+                .framer
+                .cut(&block.buffer[start..start + carried + bytes.len()], carried);
             block.lines = start + cut.start..start + cut.end;
             cut
         });
@@ -97,7 +99,10 @@ impl Open {
     pub(super) fn is_light(&self) -> bool {
         let is_light = self.layout != Some(Layout::Documents)
             || self.input.codec() == Codec::Plain
-                && self.input.regular_file().is_some_and(|(_, length)| length <= MOST_DOCUMENTS);
+                && self
+                    .input
+                    .regular_file()
+                    .is_some_and(|(_, length)| length <= MOST_DOCUMENTS);
         is_light && self.framer.carried() <= MOST_CARRIED
     }
 

@@ -94,10 +94,12 @@ struct Small<'l> {
     freed: Condvar,
 }
 
+/// Whether the block keeps its buffer while it waits comes last.
+type Sieved = (Block, Result<(), JobError>, bool);
+
 #[derive(Default)]
 struct Ordered {
-    /// The last says whether the block keeps its buffer while it waits.
-    blocks: BTreeMap<(usize, u64), (Block, Result<(), JobError>, bool)>,
+    blocks: BTreeMap<(usize, u64), Sieved>,
     next: (usize, u64),
     free: usize,
 }
@@ -194,8 +196,17 @@ fn by_lanes(places: &[InputPlace], setting: Setting) -> (Got, u64) {
 fn same(places: &[InputPlace], setting: Setting, what: &str) -> Got {
     let (expected, read) = by_source(places, setting);
     let (got, read_by_lanes) = by_lanes(places, setting);
-    let lengths = |got: &Got| got.inputs.iter().map(|(name, text)| (name.clone(), text.len())).collect::<Vec<_>>();
-    assert_eq!((lengths(&got), &got.error), (lengths(&expected), &expected.error), "{what}, {setting:?}");
+    let lengths = |got: &Got| {
+        got.inputs
+            .iter()
+            .map(|(name, text)| (name.clone(), text.len()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (lengths(&got), &got.error),
+        (lengths(&expected), &expected.error),
+        "{what}, {setting:?}"
+    );
     assert!(got == expected, "{what}, {setting:?}");
     if expected.error.is_none() {
         assert_eq!(read_by_lanes, read, "{what}, {setting:?}");
@@ -206,7 +217,11 @@ fn same(places: &[InputPlace], setting: Setting, what: &str) -> Got {
 fn text(dice: &mut Dice, length: usize) -> Vec<u8> {
     let mut text = Vec::new();
     while text.len() < length {
-        let width = if dice.roll(50) == 0 { dice.roll(3000) } else { dice.roll(60) };
+        let width = if dice.roll(50) == 0 {
+            dice.roll(3000)
+        } else {
+            dice.roll(60)
+        };
         text.extend_from_slice(b"{\"id\":\"");
         // Half of it does not compress, so that members are of all sizes.
         let bytes = (0..width).map(|at| if at % 2 == 0 { b'a' } else { b'a' + dice.roll(26) as u8 });
@@ -333,7 +348,11 @@ fn the_same_as_one_after_another_also_of_damaged_inputs() {
                 let length = dice.roll(length + 1);
                 let plain = text(&mut dice, length);
                 let mut stored = members(&mut dice, kind, &plain);
-                let damage = if dice.roll(3) == 0 { damage(&mut dice, &mut stored) } else { "whole" };
+                let damage = if dice.roll(3) == 0 {
+                    damage(&mut dice, &mut stored)
+                } else {
+                    "whole"
+                };
                 what.push_str(&format!(", {kind} {damage}"));
                 InputPlace::File(write(folder.path(), &format!("{number}.ndjson"), &stored))
             })
@@ -418,14 +437,29 @@ fn what_only_looks_like_a_member_is_none() {
 #[test]
 fn long_lines_over_many_ranges_and_documents() {
     let folder = tempfile::tempdir().expect("a folder");
-    let long = [&b"\xef\xbb\xbf{}\n"[..], &vec![b'x'; 200_000], b"\n{}\n", &vec![b'y'; 90_000]].concat();
+    let long = [
+        &b"\xef\xbb\xbf{}\n"[..],
+        &vec![b'x'; 200_000],
+        b"\n{}\n",
+        &vec![b'y'; 90_000],
+    ]
+    .concat();
     let document = [&b" \n ["[..], &b"{\"resourceType\":\"Patient\"}, ".repeat(5000), b"{}]"].concat();
     let blank = b"\n".repeat(100_000);
-    for (name, plain) in [("long", long), ("document", document), ("blank", blank), ("mark", b"\xef\xbb".to_vec())] {
+    for (name, plain) in [
+        ("long", long),
+        ("document", document),
+        ("blank", blank),
+        ("mark", b"\xef\xbb".to_vec()),
+    ] {
         let mut places = Vec::new();
         for kind in KINDS {
             let stored = members(&mut Dice(11), kind, &plain);
-            places.push(InputPlace::File(write(folder.path(), &format!("{name}.{kind}"), &stored)));
+            places.push(InputPlace::File(write(
+                folder.path(),
+                &format!("{name}.{kind}"),
+                &stored,
+            )));
         }
         for max_line in [1000, 100_000, 1 << 20] {
             for (threads, chunk) in [(2, 1000), (3, 40_000), (1, 5000)] {
@@ -512,13 +546,13 @@ fn what_is_parked_is_bounded() {
     assert_eq!(next(&mut second), (0, 1));
     assert_eq!(next(&mut second), (0, 2));
     // Now there is some room, but none for an input that has much waiting.
-    lanes.unpark(AHEAD - 1);
+    lanes.unpark(RESERVE - 1);
     second.input = 1;
     assert_eq!(next(&mut second), (0, 3));
     lanes.unpark(2);
     second.input = 1;
     assert_eq!(next(&mut second), (1, 2));
-    lanes.park(1, AHEAD);
+    lanes.park(1, RESERVE);
     second.input = 1;
     assert_eq!(next(&mut second), (0, 4));
     lanes.advance(1);
