@@ -10,6 +10,8 @@ const MOST: usize = 1024;
 const BASE: u64 = 32 << 20;
 /// Blocks being read and sieved, and blocks being compressed.
 const PER_THREAD: u64 = 8 << 20;
+/// What waits of later inputs, for each thread but the first: half as much a thread, and one alone reads nothing ahead.
+const WAITING: u64 = 24 << 20;
 /// Lines of the greatest length that a thread may hold: one read, in a buffer that grew by doubling, and one that waits
 /// for its turn. Measured with nothing but such lines.
 const LINES_PER_THREAD: u64 = 3;
@@ -66,8 +68,11 @@ fn decide_of(
             if least > 1 { " or --threads" } else { "" }
         ));
     }
-    let most = (memory - BASE) / each(max_line);
-    Ok(usize::try_from(most).unwrap_or(usize::MAX).min(wanted))
+    let more = memory.saturating_sub(self::needed(1, max_line)) / (each(max_line) + WAITING);
+    Ok(usize::try_from(more)
+        .unwrap_or(usize::MAX)
+        .saturating_add(1)
+        .min(wanted))
 }
 
 /// What a thread may need.
@@ -76,7 +81,9 @@ fn each(max_line: usize) -> u64 {
 }
 
 fn needed(threads: usize, max_line: usize) -> u64 {
-    BASE.saturating_add(each(max_line).saturating_mul(threads as u64))
+    let waiting = WAITING.saturating_mul(threads.saturating_sub(1) as u64);
+    let threads = each(max_line).saturating_mul(threads as u64);
+    BASE.saturating_add(threads).saturating_add(waiting)
 }
 
 /// Bytes to sort in, where output is organized: what the threads leave, or half of all if that is more, since hardly any
@@ -98,11 +105,11 @@ mod tests {
     fn what_is_asked_for_is_given_or_refused() {
         let seven = NonZeroUsize::new(7);
         assert_eq!(decide(seven, None, LINE), Ok(7));
-        assert_eq!(decide(seven, Some((32 + 7 * 11) << 20), LINE), Ok(7));
-        let refused = decide(seven, Some((32 + 6 * 11) << 20), LINE).expect_err("too little");
+        assert_eq!(decide(seven, Some((32 + 7 * 11 + 6 * 24) << 20), LINE), Ok(7));
+        let refused = decide(seven, Some((32 + 6 * 11 + 5 * 24) << 20), LINE).expect_err("too little");
         assert_eq!(
             refused,
-            "--memory: 7 threads and lines of 1 MiB need 109 MiB; allow that, or lower --max-line or --threads"
+            "--memory: 7 threads and lines of 1 MiB need 253 MiB; allow that, or lower --max-line or --threads"
         );
     }
 
@@ -124,7 +131,7 @@ mod tests {
     #[test]
     fn sorting_gets_the_rest_or_half() {
         assert_eq!(left_to_sort(None, 2, LINE), 1 << 30);
-        assert_eq!(left_to_sort(Some(1000 << 20), 2, LINE), (1000 - 32 - 22) << 20);
+        assert_eq!(left_to_sort(Some(1000 << 20), 2, LINE), (1000 - 32 - 22 - 24) << 20);
         assert_eq!(left_to_sort(Some(60 << 20), 2, LINE), 30 << 20);
     }
 

@@ -61,6 +61,28 @@ impl Framer {
         len
     }
 
+    /// Copies what was left over to where it ends just before `at`, where a chunk begins that was read in ahead of its turn.
+    /// If there is no room the chunk moves. Returns where it starts; the chunk then begins as many bytes behind as it is long.
+    pub fn begin_before(&mut self, buffer: &mut Vec<u8>, at: usize) -> usize {
+        let len = self.carry.len();
+        match at.checked_sub(len) {
+            Some(start) => {
+                buffer[start..at].copy_from_slice(&self.carry);
+                self.carry.clear();
+                start
+            }
+            None => {
+                buffer.splice(..at, self.carry.drain(..));
+                0
+            }
+        }
+    }
+
+    /// How many bytes are left over.
+    pub fn carried(&self) -> usize {
+        self.carry.len()
+    }
+
     /// Takes a chunk that ends no line to what is left over, without moving that: a long line that comes in many small
     /// chunks would else be copied once for each. `None`: not such a chunk, use [`Framer::begin`] and [`Framer::cut`].
     pub fn extend(&mut self, chunk: &[u8]) -> Option<Cut> {
@@ -204,6 +226,18 @@ mod tests {
             [Some(b"a".to_vec()), Some(b"b".to_vec())]
         );
         assert_eq!(lines(b"\xef\xbba\n", 1, 64), [Some(b"\xef\xbba".to_vec())]);
+    }
+
+    #[test]
+    fn what_was_left_over_goes_before_a_chunk_that_is_there_already() {
+        for room in 0..8 {
+            let mut framer = Framer::new(100);
+            assert_eq!(framer.cut(b"a\nbcd", 0).end, 2);
+            assert_eq!(framer.carried(), 3);
+            let mut buffer = [vec![b'x'; room], b"e\nf".to_vec()].concat();
+            let start = framer.begin_before(&mut buffer, room);
+            assert_eq!((&buffer[start..], framer.carried()), (&b"bcde\nf"[..], 0), "{room}");
+        }
     }
 
     #[test]

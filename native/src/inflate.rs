@@ -1,20 +1,28 @@
 //! Inputs as plain bytes: the codec is found by magic bytes, and a damaged stream is an error, never an end.
 
+mod apart;
+mod carve;
 mod decode;
 mod error;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
+pub(crate) use apart::Apart;
+pub(crate) use carve::{Carver, Segment, read_whole};
 use decode::{Decoder, Fault};
 pub use error::{InputError, InputErrorKind};
 
 /// The size of reads from disk; measured best warm and cold (larger leaves the cache, smaller costs system calls).
 pub const READ_SIZE: usize = 256 * 1024;
+
+/// The largest window, as a power of two, of a zstd stream that is read before its turn or in pieces: what `zstd -19` asks for.
+const BOUNDED_WINDOW: u32 = 23;
 
 /// The longest magic, that of xz.
 const HEAD: usize = 6;
@@ -126,6 +134,10 @@ pub struct Input {
     start: usize,
     end: usize,
     read_from_place: u64,
+    /// Where the member that is being read began.
+    member_start: u64,
+    /// The decoder takes no window larger than [`BOUNDED_WINDOW`].
+    bounded: bool,
     at_end: bool,
     failed: Option<InputError>,
 }
@@ -189,6 +201,8 @@ impl Input {
             start: 0,
             end: 0,
             read_from_place: 0,
+            member_start: 0,
+            bounded: false,
             at_end: false,
             failed: None,
         };
@@ -232,6 +246,62 @@ impl Input {
             }
             _ => None,
         }
+    }
+
+    /// The file and its length, where it is a regular one: other threads may read ranges of it.
+    pub(crate) fn regular_file(&self) -> Option<(&File, u64)> {
+        let Place::File(file) = &self.place else { return None };
+        let data = file.metadata().ok()?;
+        data.is_file().then_some((file, data.len()))
+    }
+
+    /// Whether reading needs little memory; a zstd stream that asks for more than a little from here on fails, and
+    /// [`Input::unbound`] goes back to where it did. To be called before the first read.
+    pub(crate) fn bound(&mut self) -> bool {
+        match self.codec {
+            Codec::Plain | Codec::Gzip | Codec::Bzip2 => true,
+            Codec::Xz | Codec::Brotli => false,
+            Codec::Zstd => {
+                self.bounded = true;
+                self.decoder.as_mut().is_some_and(Decoder::bound)
+            }
+        }
+    }
+
+    /// Takes back [`Input::bound`]. `true`: the failure was for its sake, and what failed can be read now.
+    pub(crate) fn unbound(&mut self) -> bool {
+        let failed = self.failed.as_ref().map(InputError::kind);
+        let was_bounded = std::mem::take(&mut self.bounded);
+        // Nothing of a frame is handed out before its window is known.
+        let for_its_sake = was_bounded && failed == Some(InputErrorKind::Memory(Codec::Zstd));
+        for_its_sake && self.restart(self.member_start).is_ok()
+    }
+
+    /// Goes to where a member ends, or to the start: from there all is read as if what comes before had been read here.
+    ///
+    /// # Errors
+    /// The input is no file that can be read from any place.
+    pub(crate) fn restart(&mut self, offset: u64) -> Result<(), InputError> {
+        let moved = match &mut self.place {
+            Place::File(file) => file.seek(SeekFrom::Start(offset)).map(|_| ()),
+            Place::Reader(_) => Err(io::ErrorKind::NotSeekable.into()),
+        };
+        moved.map_err(|e| self.error(offset, InputErrorKind::Read(e.kind())))?;
+        (self.start, self.end, self.read_from_place, self.member_start) = (0, 0, offset, offset);
+        (self.at_end, self.failed) = (false, None);
+        if self.codec != Codec::Plain {
+            let decoder = if offset == 0 {
+                Decoder::new(self.codec)
+            } else {
+                Decoder::between(self.codec)
+            };
+            let mut decoder = decoder.map_err(|kind| self.error(offset, kind))?;
+            if self.bounded {
+                decoder.bound();
+            }
+            self.decoder = Some(decoder);
+        }
+        Ok(())
     }
 
     /// Reads plain bytes; 0 means the end (or an empty `buf`). Plain inputs are read straight into `buf`.
@@ -286,9 +356,15 @@ impl Input {
             let input = &self.pending[self.start..self.end];
             let had_input = !input.is_empty();
             let step = decoder.step(input, &mut buf[*filled..], self.at_end);
-            let step = step.map_err(|fault| self.fault(&fault))?;
+            let step = step.map_err(|fault| {
+                *filled += fault.produced;
+                self.fault(&fault)
+            })?;
             self.start += step.consumed;
             *filled += step.produced;
+            if step.ended {
+                self.member_start = self.compressed_position();
+            }
             if step.consumed > 0 || step.produced > 0 || step.ended {
                 continue;
             }
@@ -332,7 +408,8 @@ impl Input {
     }
 
     fn fault(&self, fault: &Fault) -> InputError {
-        self.error(self.compressed_position() + fault.consumed as u64, fault.kind)
+        let after = self.compressed_position() + fault.consumed as u64;
+        self.error(after.saturating_sub(fault.before as u64), fault.kind)
     }
 
     fn error(&self, offset: u64, kind: InputErrorKind) -> InputError {

@@ -1,10 +1,13 @@
 //! N threads, one order: each reads a block and sieves it; whoever can routes what is next.
 //!
 //! There is no reader and no writer thread. A block gets its number as it is read; sieved blocks wait in a small map,
-//! and the thread that finds the router free takes them in order. The number of buffers bounds what waits.
+//! and the thread that finds the router free takes them in order. The number of buffers bounds what waits; a block of an
+//! input whose turn has not come gives its buffer back, and what was kept of it waits alone.
+
+mod park;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use fhirehose_core::error::{Error, ErrorKind};
@@ -21,7 +24,8 @@ use crate::compress::Queue;
 use crate::inputs::InputPlace;
 use crate::job::{Job, JobError, Progress};
 use crate::output_error::OutputError;
-use crate::source::{Block, Source};
+use crate::source::Block;
+use crate::source::lanes::{Hand, Lanes};
 
 /// A block and what came of it.
 #[derive(Default)]
@@ -30,13 +34,22 @@ struct Work {
     batch: Batch,
     /// The input could not be read on. Told when its turn comes, so that what is told does not depend on threads.
     failed: Option<JobError>,
+    /// What waits of a block of a later input, in bytes; 0: the block itself.
+    parked: usize,
 }
+
+/// Input, and block in it.
+type Place = (usize, u64);
+
+/// How many of the places that blocks waited in are kept for others, and of what sizes.
+const LEFT: usize = 32;
+const LARGE: std::ops::Range<usize> = 64 << 10..512 << 10;
 
 /// The ordered half.
 struct Ordered<S: Sink> {
     router: Router<S::File>,
     sink: S,
-    next: u64,
+    next: Place,
 }
 
 /// One pass over inputs, into a router that may have taken earlier ones.
@@ -60,12 +73,16 @@ pub(crate) struct Passed<S: Sink> {
 
 struct Pool<'j, S: Sink> {
     pass: &'j Pass<'j>,
-    source: Mutex<Source<'j>>,
+    lanes: Lanes<'j>,
     /// Sieved blocks whose turn has not come.
-    sieved: Mutex<BTreeMap<u64, Work>>,
+    sieved: Mutex<BTreeMap<Place, Work>>,
     ordered: Mutex<Ordered<S>>,
     free: Mutex<Vec<Work>>,
+    /// Memory for what waits of blocks of later inputs.
+    left: Mutex<Vec<Work>>,
     freed: Condvar,
+    /// How many threads wait for a buffer.
+    waiting: AtomicUsize,
     gathered: Mutex<Gathered>,
     failure: Mutex<Option<JobError>>,
     stopped: AtomicBool,
@@ -78,15 +95,27 @@ where
     S::File: Send,
 {
     let threads = pass.job.threads.max(1);
-    let source = Source::new(pass.inputs, pass.plan.max_line(), pass.job.chunk, pass.progress);
+    let lanes = Lanes::new(
+        pass.inputs,
+        pass.plan.max_line(),
+        pass.job.chunk,
+        threads,
+        pass.progress,
+    );
     let pool = Pool {
         pass,
-        source: Mutex::new(source),
+        lanes,
         sieved: Mutex::new(BTreeMap::new()),
-        ordered: Mutex::new(Ordered { router, sink, next: 0 }),
+        ordered: Mutex::new(Ordered {
+            router,
+            sink,
+            next: (0, 0),
+        }),
         gathered: Mutex::default(),
         free: Mutex::new((0..2 * threads + 2).map(|_| Work::default()).collect()),
+        left: Mutex::default(),
         freed: Condvar::new(),
+        waiting: AtomicUsize::new(0),
         failure: Mutex::new(None),
         stopped: AtomicBool::new(false),
     };
@@ -152,14 +181,13 @@ where
         let roll = self.pass.roll.clone();
         let mut scratch = roll.map_or_else(Scratch::default, Scratch::with_roll);
         let mut encoder = encoder(self.pass.job.compression)?;
+        let mut hand = Hand::default();
         while let Some(mut work) = self.free_work() {
             if self.pass.cancel.is_stopped() {
                 return Err(JobError::Interrupted);
             }
             self.pass.queue.help(&mut encoder);
-            // Not in the `match`, which would hold the lock to its end.
-            let read = lock(&self.source).next(&mut work.block);
-            match read {
+            match self.lanes.next(&mut work.block, &mut hand) {
                 Ok(true) => {}
                 Ok(false) => {
                     self.give_back(work);
@@ -168,11 +196,28 @@ where
                 Err(error) => work.failed = Some(error),
             }
             sieve::run(self.pass.plan, work.block.lines(), &mut scratch, &mut work.batch);
-            lock(&self.sieved).insert(work.block.sequence, work);
+            self.hand_in(work);
             self.route()?;
         }
         lock(&self.gathered).merge(scratch.gathered);
         self.route()
+    }
+
+    /// Puts a sieved block where it waits for its turn.
+    fn hand_in(&self, work: Work) {
+        let place = (work.block.input, work.block.sequence);
+        // A failure closes the door behind itself; it needs no memory.
+        if work.failed.is_some() || !self.lanes.is_ahead(place.0) {
+            lock(&self.sieved).insert(place, work);
+            return;
+        }
+        let is_large = LARGE.contains(&work.kept());
+        let left = if is_large { lock(&self.left).pop() } else { None };
+        let mut parked = left.unwrap_or_default();
+        work.park(&mut parked);
+        self.lanes.park(place.0, parked.parked);
+        lock(&self.sieved).insert(place, parked);
+        self.give_back(work);
     }
 
     /// Takes what is next, and all that follows without a gap, unless another thread is at it.
@@ -184,8 +229,18 @@ where
                 Err(TryLockError::WouldBlock) => return Ok(()),
             };
             while let Some(mut work) = self.take_sieved(ordered.next) {
+                let input = ordered.next.0;
                 ordered.take(&mut work, self.pass.progress)?;
-                self.give_back(work);
+                if ordered.next.0 != input {
+                    self.lanes.advance(ordered.next.0);
+                }
+                match work.parked {
+                    0 => self.give_back(work),
+                    parked => {
+                        self.lanes.unpark(parked);
+                        self.leave(work);
+                    }
+                }
             }
             let next = ordered.next;
             drop(ordered);
@@ -196,7 +251,7 @@ where
         }
     }
 
-    fn take_sieved(&self, next: u64) -> Option<Work> {
+    fn take_sieved(&self, next: Place) -> Option<Work> {
         lock(&self.sieved).remove(&next)
     }
 
@@ -210,17 +265,33 @@ where
             if let Some(work) = free.pop() {
                 return Some(work);
             }
+            self.waiting.fetch_add(1, Ordering::Relaxed);
             free = self.freed.wait(free).unwrap_or_else(PoisonError::into_inner);
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
     fn give_back(&self, work: Work) {
-        lock(&self.free).push(work);
-        self.freed.notify_one();
+        let mut free = lock(&self.free);
+        free.push(work);
+        // Counted under the lock. Waking costs a system call even if nobody waits.
+        if self.waiting.load(Ordering::Relaxed) > 0 {
+            self.freed.notify_one();
+        }
+    }
+
+    /// Keeps the memory of what has waited for what will: a large piece that is asked for anew comes page by page.
+    fn leave(&self, work: Work) {
+        let is_large = LARGE.contains(&work.parked);
+        let mut left = lock(&self.left);
+        if is_large && left.len() < LEFT {
+            left.push(work);
+        }
     }
 
     fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
+        self.lanes.close();
         // Taken so that no thread is between its look at the flag and its waiting.
         drop(lock(&self.free));
         self.freed.notify_all();
@@ -229,7 +300,9 @@ where
 
 impl<S: Sink> Ordered<S> {
     fn take(&mut self, work: &mut Work, progress: &Progress) -> Result<(), JobError> {
-        let Work { block, batch, failed } = work;
+        let Work {
+            block, batch, failed, ..
+        } = work;
         if let Some(error) = failed.take() {
             return Err(error);
         }
@@ -239,7 +312,11 @@ impl<S: Sink> Ordered<S> {
         self.router
             .take(block.lines(), batch, block.too_long, &mut self.sink)
             .map_err(from_core)?;
-        self.next += 1;
+        self.next = if block.last {
+            (block.input + 1, 0)
+        } else {
+            (block.input, block.sequence + 1)
+        };
         progress.lines.fetch_add(batch.lines, Ordering::Relaxed);
         progress.kept.store(self.router.kept(), Ordering::Relaxed);
         Ok(())

@@ -1,14 +1,18 @@
-//! Inputs in order into numbered blocks of whole lines. One thread reads at a time; what it gets is its own.
+//! Inputs into blocks of whole lines: one after another by [`Source`], or by several threads at once by [`lanes`].
+//!
+//! Both give the same lines and the same errors. [`Source`] is the simple one that the other is held against; it serves
+//! where lines are numbered through all inputs.
+
+pub(crate) mod lanes;
+mod open;
+mod split;
 
 use std::ops::Range;
-use std::sync::atomic::Ordering;
 
-use fhirehose_core::frame::Framer;
+use open::Open;
 
-use crate::inflate::{Codec, Input};
 use crate::inputs::InputPlace;
 use crate::job::{JobError, Progress};
-use crate::unpack::{Layout, Unpacker};
 
 /// Whole lines, and where they stand in the order of all blocks.
 #[derive(Debug, Default)]
@@ -16,8 +20,12 @@ pub(crate) struct Block {
     /// Memory, reused from block to block and never shrunk while blocks are of usual size.
     buffer: Vec<u8>,
     lines: Range<usize>,
-    /// Number of the block, from 0.
+    /// Number of the input; [`Source`] does not tell.
+    pub(crate) input: usize,
+    /// Number of the block, from 0: in its input, or among all that a [`Source`] gives.
     pub(crate) sequence: u64,
+    /// The block is the last of its input; [`Source`] does not tell.
+    pub(crate) last: bool,
     /// Behind the lines comes one that is over the limit.
     pub(crate) too_long: bool,
     /// The block is the first of this input.
@@ -27,6 +35,42 @@ pub(crate) struct Block {
 impl Block {
     pub(crate) fn lines(&self) -> &[u8] {
         &self.buffer[self.lines.clone()]
+    }
+
+    /// Gives another block the same place; its memory comes back, empty, to be filled and given to [`Block::set_lines`].
+    pub(crate) fn copy_to(&self, to: &mut Block) -> Vec<u8> {
+        let mut memory = std::mem::take(&mut to.buffer);
+        memory.clear();
+        *to = Block {
+            buffer: Vec::new(),
+            lines: 0..0,
+            input: self.input,
+            sequence: self.sequence,
+            last: self.last,
+            too_long: self.too_long,
+            begins: self.begins.clone(),
+        };
+        memory
+    }
+
+    /// Takes lines from elsewhere.
+    pub(crate) fn set_lines(&mut self, lines: Vec<u8>) {
+        self.lines = 0..lines.len();
+        self.buffer = lines;
+    }
+
+    /// How much memory it has.
+    pub(crate) fn memory(&self) -> usize {
+        self.buffer.capacity()
+    }
+
+    /// Nothing is in it but its memory.
+    fn clear(&mut self, chunk: usize) {
+        self.begins = None;
+        self.too_long = false;
+        self.last = false;
+        self.lines = 0..0;
+        self.trim(chunk);
     }
 
     /// Gives back the memory of a line that was far longer than a chunk.
@@ -48,17 +92,6 @@ pub(crate) struct Source<'j> {
     progress: &'j Progress,
 }
 
-struct Open {
-    input: Input,
-    framer: Framer,
-    layout: Option<Layout>,
-    /// For documents: what takes them apart, and a place for their bytes.
-    unpacker: Unpacker,
-    raw: Vec<u8>,
-    /// Bytes as stored that the progress knows of.
-    told: u64,
-}
-
 impl<'j> Source<'j> {
     pub(crate) fn new(places: &'j [InputPlace], max_line: usize, chunk: usize, progress: &'j Progress) -> Self {
         Source {
@@ -75,10 +108,7 @@ impl<'j> Source<'j> {
     /// Fills the next block. `false`: there is none. After an error there is nothing more; the block then is empty, but
     /// has its place in the order, and so has the error.
     pub(crate) fn next(&mut self, block: &mut Block) -> Result<bool, JobError> {
-        block.begins = None;
-        block.too_long = false;
-        block.lines = 0..0;
-        block.trim(self.chunk);
+        block.clear(self.chunk);
         block.sequence = self.next_sequence;
         if self.failed {
             return Ok(false);
@@ -114,134 +144,6 @@ impl<'j> Source<'j> {
             if !block.lines.is_empty() || block.too_long || (at_end && block.begins.is_some()) {
                 return Ok(true);
             }
-        }
-    }
-}
-
-impl Open {
-    fn new(place: &InputPlace, max_line: usize) -> Result<Open, JobError> {
-        let input = match place {
-            InputPlace::Stdin => Input::stdin(),
-            InputPlace::File(path) => Input::open(path),
-        };
-        Ok(Open {
-            input: input.map_err(JobError::Input)?,
-            framer: Framer::new(max_line),
-            layout: None,
-            unpacker: Unpacker::new(max_line),
-            raw: Vec::new(),
-            told: 0,
-        })
-    }
-
-    /// Reads one chunk into the block, as whole lines. `true`: the input has ended.
-    fn fill(&mut self, block: &mut Block, chunk: usize) -> Result<bool, JobError> {
-        if self.layout == Some(Layout::Documents) {
-            return self.unpack(block, chunk);
-        }
-        let fresh = self.framer.begin(&mut block.buffer);
-        // A long line is read in steps that grow with it, so that copying what is left over stays linear. Not by more: the
-        // short lines behind the longest one can grow when they are written anew, and ranges have 32 bits.
-        let wanted = fresh + chunk.max(fresh / 4);
-        if block.buffer.len() < wanted {
-            block.buffer.resize(wanted, 0);
-        }
-        let mut read = read(&mut self.input, &mut block.buffer[fresh..wanted])?;
-        if read > 0 {
-            read += self.read_on(&mut block.buffer[fresh..wanted], read, fresh / 4);
-        }
-        if self.layout.is_none() && read > 0 {
-            self.layout = Layout::detect(self.input.name(), &block.buffer[..fresh + read]);
-            if self.layout == Some(Layout::Documents) {
-                let start = block.buffer[..fresh + read].to_vec();
-                return self.unpack_bytes(&start, block).map(|()| false);
-            }
-        }
-        if read == 0 {
-            // What was left over lies in the buffer by now; it goes back, to come out as the last line.
-            self.framer.cut(&block.buffer[..fresh], fresh);
-            let len = self.framer.finish(&mut block.buffer);
-            block.lines = 0..len;
-            return Ok(true);
-        }
-        let cut = self.framer.cut(&block.buffer[..fresh + read], fresh);
-        block.lines = cut.start..cut.end;
-        block.too_long = cut.too_long;
-        Ok(false)
-    }
-
-    /// Reads on where a pipe gave little and a long line goes on: what is left over would else be copied for each of a
-    /// pipe's small pieces. Never waits behind the end of a line.
-    fn read_on(&mut self, buffer: &mut [u8], already: usize, least: usize) -> usize {
-        let mut filled = already;
-        let mut last = 0;
-        while filled < least && memchr::memchr(b'\n', &buffer[last..filled]).is_none() {
-            last = filled;
-            // An error is given again by the next read.
-            match read(&mut self.input, &mut buffer[filled..]) {
-                Ok(more) if more > 0 => filled += more,
-                _ => break,
-            }
-        }
-        filled - already
-    }
-
-    fn unpack(&mut self, block: &mut Block, chunk: usize) -> Result<bool, JobError> {
-        let mut raw = std::mem::take(&mut self.raw);
-        raw.resize(chunk, 0);
-        let read = read(&mut self.input, &mut raw)?;
-        let outcome = if read == 0 {
-            block.buffer.clear();
-            let finished = self.unpacker.finish(&mut block.buffer);
-            block.lines = 0..block.buffer.len();
-            finished.map_err(|error| self.document(error))
-        } else {
-            self.unpack_bytes(&raw[..read], block)
-        };
-        self.raw = raw;
-        outcome.map(|()| read == 0)
-    }
-
-    fn unpack_bytes(&mut self, bytes: &[u8], block: &mut Block) -> Result<(), JobError> {
-        block.buffer.clear();
-        let pushed = self.unpacker.push(bytes, &mut block.buffer);
-        block.lines = 0..block.buffer.len();
-        match pushed {
-            // What comes before is handed out; the next push gives the error again.
-            Err(_) if !block.lines.is_empty() => Ok(()),
-            pushed => pushed.map_err(|error| self.document(error)),
-        }
-    }
-
-    fn document(&self, error: crate::unpack::UnpackError) -> JobError {
-        JobError::Document {
-            name: self.input.name().to_owned(),
-            error,
-        }
-    }
-
-    fn tell(&mut self, progress: &Progress) {
-        let position = self.input.compressed_position();
-        progress
-            .read
-            .fetch_add(position.saturating_sub(self.told), Ordering::Relaxed);
-        self.told = position;
-    }
-}
-
-/// Reads once from a plain input, and until the buffer is full from a decoder, which gives small pieces. What comes
-/// before damage is handed out; the next read then gives the error.
-fn read(input: &mut Input, buffer: &mut [u8]) -> Result<usize, JobError> {
-    let mut filled = 0;
-    loop {
-        let read = match input.read(&mut buffer[filled..]) {
-            Ok(read) => read,
-            Err(_) if filled > 0 => return Ok(filled),
-            Err(error) => return Err(JobError::Input(error)),
-        };
-        filled += read;
-        if read == 0 || filled == buffer.len() || input.codec() == Codec::Plain {
-            return Ok(filled);
         }
     }
 }
@@ -301,38 +203,6 @@ mod tests {
         let (found, error) = blocks("in.json", b"[{\"id\":1},{\"id\":2}}", 100, 1 << 20);
         assert!(matches!(error, Some(JobError::Document { .. })));
         assert_eq!(found.concat(), b"{\"id\":1}\n{\"id\":2}\n");
-    }
-
-    /// Gives little at a time, like a pipe.
-    struct Pieces(std::io::Cursor<Vec<u8>>);
-
-    impl std::io::Read for Pieces {
-        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-            let most = buffer.len().min(100);
-            self.0.read(&mut buffer[..most])
-        }
-    }
-
-    #[test]
-    fn a_long_line_in_small_pieces_is_copied_few_times() {
-        let mut line = vec![b'x'; 1_000_000];
-        line.push(b'\n');
-        let pieces = Pieces(std::io::Cursor::new(line.clone()));
-        let mut open = Open {
-            input: Input::from_reader("in", pieces).expect("begins"),
-            framer: Framer::new(line.len()),
-            layout: None,
-            unpacker: Unpacker::new(line.len()),
-            raw: Vec::new(),
-            told: 0,
-        };
-        let mut block = Block::default();
-        let mut fills = 1;
-        while !open.fill(&mut block, 1000).expect("reads") && block.lines.is_empty() {
-            fills += 1;
-        }
-        assert_eq!(block.lines(), line);
-        assert!(fills < 100, "{fills}");
     }
 
     #[test]

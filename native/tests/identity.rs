@@ -156,6 +156,48 @@ fn codecs_of_the_input_do_not_change_a_byte() {
     }
 }
 
+/// Many inputs, of which all threads read their own while blocks of the first are waited for.
+#[test]
+fn inputs_that_are_read_at_once_do_not_change_a_byte() {
+    let folder = tempfile::tempdir().expect("folder");
+    let lines = synthetic(40, 9);
+    let mut paths = Vec::new();
+    for (number, part) in lines.chunks(lines.len() / 11).enumerate() {
+        let text = part.join(&b"\n"[..]);
+        let bytes = match number % 4 {
+            0 => text,
+            1 => zstd::encode_all(&text[..], 1).expect("zstd"),
+            // One member, or many that are cut inside of lines.
+            rest => {
+                let length = if rest == 2 { text.len() } else { 3000 };
+                let gzip = |bytes: &[u8]| {
+                    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+                    encoder.write_all(bytes).expect("gzip");
+                    encoder.finish().expect("gzip")
+                };
+                text.chunks(length).flat_map(gzip).collect()
+            }
+        };
+        let path = folder.path().join(format!("{number:02}.ndjson"));
+        fs::write(&path, bytes).expect("write");
+        paths.push(path);
+    }
+    let everything = Request::default();
+    let run = |threads, request: &Request| {
+        let out = tempfile::tempdir().expect("folder");
+        let mut job = job(request, &paths, out.path());
+        (job.threads, job.chunk) = (threads, 5000);
+        export(&job).expect("export");
+        folder_bytes(out.path())
+    };
+    for request in [&everything, &request()] {
+        let expected = run(1, request);
+        for round in 0..12 {
+            assert!(run(2 + round % 4, request) == expected, "round {round}");
+        }
+    }
+}
+
 #[test]
 fn large_data_give_the_same_for_every_thread_count() {
     let Some(data) = std::env::var_os("FHIREHOSE_DATA") else {

@@ -363,3 +363,26 @@ fn a_failing_read_is_an_error_with_its_place() {
     assert_eq!((read.len(), error.offset()), (1000, 1000));
     assert_eq!(error.kind(), InputErrorKind::Read(io::ErrorKind::ConnectionReset));
 }
+
+#[test]
+fn what_is_told_of_damage_does_not_depend_on_how_it_is_read() {
+    for codec in [Codec::Gzip, Codec::Zstd] {
+        let plain = sample(300_000);
+        let stored = compress(codec, &plain);
+        for at in (20..stored.len()).step_by(stored.len() / 40) {
+            let mut damaged = stored.clone();
+            damaged[at] ^= 0x10;
+            let expected = read_all(codec, &damaged);
+            for (piece, buf) in [(usize::MAX, 1000), (5000, READ_SIZE), (7, 50_000)] {
+                let reader = Pieces {
+                    bytes: io::Cursor::new(damaged.clone()),
+                    size: piece,
+                    turn: 0,
+                };
+                let (read, outcome) = drain(Input::from_reader("sample", reader).expect("opens"), buf);
+                assert_eq!(outcome, expected.1, "{codec} {at} in {piece} to {buf}");
+                assert!(read == expected.0, "{codec} {at} in {piece} to {buf}");
+            }
+        }
+    }
+}
