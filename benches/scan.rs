@@ -127,7 +127,7 @@ pub fn literal_cases(data: &Data, only: Option<&str>) -> Vec<(Case, String)> {
         (
             "codes-12-rare",
             &observations,
-            by_code(&few.join(&",http://loinc.org|".to_owned())),
+            by_code(&few.join(",http://loinc.org|")),
         ),
         (
             "patient",
