@@ -124,11 +124,7 @@ pub fn literal_cases(data: &Data, only: Option<&str>) -> Vec<(Case, String)> {
         ("code-1.5", &observations, common.clone()),
         ("code-6", &observations, by_code(&at_share(0.06))),
         ("category-45", &observations, (category.to_owned(), laboratory)),
-        (
-            "codes-12-rare",
-            &observations,
-            by_code(&few.join(",http://loinc.org|")),
-        ),
+        ("codes-12-rare", &observations, by_code(&few.join(",http://loinc.org|"))),
         (
             "patient",
             &observations,

@@ -187,15 +187,85 @@ fn with(filters: &[&str]) -> Request {
     }
 }
 
-/// Every kind of gate and matcher, and what else is done with a line.
+/// Every kind of gate and matcher.
+const FILTERS: [(&str, &[&str]); 6] = [
+    (
+        "token and date",
+        &[
+            "Observation?category=laboratory&date=ge2015-01-01",
+            "Condition?clinical-status=ACTIVE&onset-date=ge2010",
+            "Encounter?class=http://terminology.hl7.org/CodeSystem/v3-ActCode|AMB",
+            "Patient?gender=female&identifier=x",
+            "Patient?active=true",
+        ],
+    ),
+    (
+        "token, otherwise",
+        &[
+            "Observation?code:text=body",
+            "Patient?identifier:of-type=http://terminology.hl7.org/CodeSystem/v2-0203|MR|1",
+            "DocumentReference?contenttype:below=text",
+            "Observation?status:not=final",
+            "Claim?use:missing=false",
+        ],
+    ),
+    (
+        "string",
+        &[
+            "Patient?name=ma",
+            "Patient?family:contains=er",
+            "Patient?given:exact=Maria",
+            "Patient?address-city=B\u{f6}",
+            "Organization?name:contains=hospital",
+            "Practitioner?name=a",
+            "Location?address:contains=street",
+        ],
+    ),
+    (
+        "reference",
+        &[
+            "Observation?subject=Patient/1",
+            "Observation?encounter=1",
+            "Encounter?subject:Patient=1",
+            "Condition?subject=https://example.org/fhir/Patient/1",
+            "Procedure?subject:identifier=http://example.org|1",
+            "DiagnosticReport?result:missing=false",
+            "Claim?patient=Patient/2",
+        ],
+    ),
+    (
+        "quantity, number, uri",
+        &[
+            "Observation?value-quantity=gt70",
+            "Observation?value-quantity=5.4|http://unitsofmeasure.org|mg",
+            "Observation?component-value-quantity=ap100||mm[Hg]",
+            "Patient?_profile=http://example.org",
+            "ImagingStudy?_source:missing=true",
+            "Encounter?length=gt1",
+            "Condition?_security:missing=true&_tag:missing=true",
+        ],
+    ),
+    (
+        "composite",
+        &[
+            "Observation?component-code-value-quantity=8480-6$gt100",
+            "Observation?code-value-quantity=http://loinc.org|8302-2$gt100",
+        ],
+    ),
+];
+
+/// All requests.
 fn requests(cohort: &Arc<IdSet>) -> Vec<(&'static str, Request)> {
-    let of = |exclusive: bool| {
-        Some(request::Cohort {
-            patients: cohort.clone(),
-            exclusive,
-            group: None,
-        })
-    };
+    let filtered = FILTERS.iter().map(|&(name, filters)| (name, with(filters)));
+    let listed = ("token of a list", listed());
+    filtered
+        .chain([listed])
+        .chain(whole())
+        .chain(of_cohort(cohort))
+        .collect()
+}
+
+fn listed() -> Request {
     let codes = [("http://loinc.org".to_owned(), "8302-2".to_owned())];
     let mut listed = with(&[
         "Observation?code:in=http://example.org/codes",
@@ -203,6 +273,11 @@ fn requests(cohort: &Arc<IdSet>) -> Vec<(&'static str, Request)> {
     ]);
     let list = Arc::new(codes.into_iter().collect());
     listed.value_sets.insert("http://example.org/codes".to_owned(), list);
+    listed
+}
+
+/// What else is done with a line.
+fn whole() -> Vec<(&'static str, Request)> {
     vec![
         ("no filter", Request::default()),
         (
@@ -219,70 +294,6 @@ fn requests(cohort: &Arc<IdSet>) -> Vec<(&'static str, Request)> {
                 until: Some("2020-06-01T00:00:00Z".to_owned()),
                 ..Request::default()
             },
-        ),
-        (
-            "token and date",
-            with(&[
-                "Observation?category=laboratory&date=ge2015-01-01",
-                "Condition?clinical-status=ACTIVE&onset-date=ge2010",
-                "Encounter?class=http://terminology.hl7.org/CodeSystem/v3-ActCode|AMB",
-                "Patient?gender=female&identifier=x",
-                "Patient?active=true",
-            ]),
-        ),
-        (
-            "token, otherwise",
-            with(&[
-                "Observation?code:text=body",
-                "Patient?identifier:of-type=http://terminology.hl7.org/CodeSystem/v2-0203|MR|1",
-                "DocumentReference?contenttype:below=text",
-                "Observation?status:not=final",
-                "Claim?use:missing=false",
-            ]),
-        ),
-        ("token of a list", listed),
-        (
-            "string",
-            with(&[
-                "Patient?name=ma",
-                "Patient?family:contains=er",
-                "Patient?given:exact=Maria",
-                "Patient?address-city=B\u{f6}",
-                "Organization?name:contains=hospital",
-                "Practitioner?name=a",
-                "Location?address:contains=street",
-            ]),
-        ),
-        (
-            "reference",
-            with(&[
-                "Observation?subject=Patient/1",
-                "Observation?encounter=1",
-                "Encounter?subject:Patient=1",
-                "Condition?subject=https://example.org/fhir/Patient/1",
-                "Procedure?subject:identifier=http://example.org|1",
-                "DiagnosticReport?result:missing=false",
-                "Claim?patient=Patient/2",
-            ]),
-        ),
-        (
-            "quantity, number, uri",
-            with(&[
-                "Observation?value-quantity=gt70",
-                "Observation?value-quantity=5.4|http://unitsofmeasure.org|mg",
-                "Observation?component-value-quantity=ap100||mm[Hg]",
-                "Patient?_profile=http://example.org",
-                "ImagingStudy?_source:missing=true",
-                "Encounter?length=gt1",
-                "Condition?_security:missing=true&_tag:missing=true",
-            ]),
-        ),
-        (
-            "composite",
-            with(&[
-                "Observation?component-code-value-quantity=8480-6$gt100",
-                "Observation?code-value-quantity=http://loinc.org|8302-2$gt100",
-            ]),
         ),
         (
             "elements",
@@ -306,6 +317,25 @@ fn requests(cohort: &Arc<IdSet>) -> Vec<(&'static str, Request)> {
             },
         ),
         (
+            "relevant Provenance",
+            Request {
+                associated_data: vec!["RelevantProvenanceResources".to_owned()],
+                ..Request::default()
+            },
+        ),
+    ]
+}
+
+fn of_cohort(cohort: &Arc<IdSet>) -> [(&'static str, Request); 3] {
+    let of = |exclusive: bool| {
+        Some(request::Cohort {
+            patients: cohort.clone(),
+            exclusive,
+            group: None,
+        })
+    };
+    [
+        (
             "cohort",
             Request {
                 cohort: of(false),
@@ -324,13 +354,6 @@ fn requests(cohort: &Arc<IdSet>) -> Vec<(&'static str, Request)> {
             Request {
                 cohort: of(false),
                 associated_data: vec!["LatestProvenanceResources".to_owned()],
-                ..Request::default()
-            },
-        ),
-        (
-            "relevant Provenance",
-            Request {
-                associated_data: vec!["RelevantProvenanceResources".to_owned()],
                 ..Request::default()
             },
         ),
