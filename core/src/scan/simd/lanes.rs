@@ -67,7 +67,10 @@ impl Width {
 #[cfg(target_arch = "x86_64")]
 pub type Common = x86::Sse2;
 /// The vectors that every machine of the kind has.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+pub type Common = wasm::Simd128;
+/// The vectors that every machine of the kind has.
+#[cfg(not(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128"))))]
 pub type Common = Words;
 
 /// Bytes out of which 32 can be taken at any place.
@@ -164,160 +167,10 @@ fn high_bits(word: u64) -> u32 {
     ((((word >> 7) & ONES).wrapping_mul(0x0102_0408_1020_4080)) >> 56) as u32
 }
 
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod wasm;
 #[cfg(target_arch = "x86_64")]
-mod x86 {
-    //! SSE2, which every machine has, and AVX2.
-
-    use std::arch::x86_64::{
-        __m128i, __m256i, _mm_cmpeq_epi8, _mm_cmplt_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm_or_si128,
-        _mm_set1_epi8, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256,
-        _mm256_set1_epi8,
-    };
-
-    use super::{Chunk, Lanes, Task};
-
-    /// Does a task with AVX2.
-    #[target_feature(enable = "avx2,bmi1,bmi2")]
-    pub(super) fn with_avx2<T: Task>(task: T) -> T::Output {
-        task.run::<Avx2>()
-    }
-
-    /// Vectors of 16 bytes, two for a chunk.
-    #[derive(Clone, Copy, Debug)]
-    pub struct Sse2;
-
-    /// Vectors of 32 bytes. Not to be had outside of [`with_avx2`].
-    #[derive(Clone, Copy, Debug)]
-    pub(super) struct Avx2;
-
-    impl Lanes for Sse2 {
-        #[inline(always)]
-        fn equal(left: &Chunk, right: &Chunk) -> u32 {
-            let half = |offset: usize| {
-                // SAFETY: the offset is 0 or 16, so the 16 bytes are inside the chunks; the loads have no alignment demand.
-                unsafe {
-                    let left = _mm_loadu_si128(left.as_ptr().add(offset).cast::<__m128i>());
-                    let right = _mm_loadu_si128(right.as_ptr().add(offset).cast::<__m128i>());
-                    _mm_movemask_epi8(_mm_cmpeq_epi8(left, right)) as u32
-                }
-            };
-            half(0) | half(16) << 16
-        }
-
-        #[inline(always)]
-        fn special(bytes: &Chunk) -> u32 {
-            let half = |offset: usize| {
-                // SAFETY: the offset is 0 or 16, so the 16 bytes are inside the chunk; the load has no alignment demand.
-                unsafe {
-                    let bytes = _mm_loadu_si128(bytes.as_ptr().add(offset).cast::<__m128i>());
-                    let quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'"' as i8));
-                    let backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'\\' as i8));
-                    // Signed: bytes from 0x80 are negative, so one compare finds them and the control characters.
-                    let low_or_high = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20));
-                    _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), low_or_high)) as u32
-                }
-            };
-            half(0) | half(16) << 16
-        }
-    }
-
-    impl Lanes for Avx2 {
-        #[inline(always)]
-        fn equal(left: &Chunk, right: &Chunk) -> u32 {
-            // SAFETY: each load is of a whole chunk, without alignment demand; only `with_avx2` names this type, and it has
-            // the feature.
-            unsafe {
-                let left = _mm256_loadu_si256(left.as_ptr().cast::<__m256i>());
-                let right = _mm256_loadu_si256(right.as_ptr().cast::<__m256i>());
-                _mm256_movemask_epi8(_mm256_cmpeq_epi8(left, right)) as u32
-            }
-        }
-
-        #[inline(always)]
-        fn special(bytes: &Chunk) -> u32 {
-            // SAFETY: as in `equal`.
-            unsafe {
-                let bytes = _mm256_loadu_si256(bytes.as_ptr().cast::<__m256i>());
-                let quote = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'"' as i8));
-                let backslash = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'\\' as i8));
-                // Signed: bytes from 0x80 are negative, so one compare finds them and the control characters.
-                let low_or_high = _mm256_cmpgt_epi8(_mm256_set1_epi8(0x20), bytes);
-                _mm256_movemask_epi8(_mm256_or_si256(_mm256_or_si256(quote, backslash), low_or_high)) as u32
-            }
-        }
-    }
-}
+mod x86;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    struct Both<'c>(&'c Chunk, &'c Chunk);
-
-    impl Task for Both<'_> {
-        type Output = (u32, u32);
-
-        #[inline(always)]
-        fn run<L: Lanes>(self) -> (u32, u32) {
-            (L::equal(self.0, self.1), L::special(self.0))
-        }
-    }
-
-    fn slow(left: &Chunk, right: &Chunk) -> (u32, u32) {
-        let bits = |test: &dyn Fn(usize) -> bool| (0..CHUNK).map(|n| u32::from(test(n)) << n).sum();
-        let special = |byte: u8| byte == b'"' || byte == b'\\' || !(0x20..0x80).contains(&byte);
-        (bits(&|n| left[n] == right[n]), bits(&|n| special(left[n])))
-    }
-
-    fn check(left: &Chunk, right: &Chunk) {
-        let expected = slow(left, right);
-        assert_eq!(Both(left, right).run::<Words>(), expected);
-        assert_eq!(Width::common().run(Both(left, right)), expected);
-        assert_eq!(Width::widest().run(Both(left, right)), expected);
-    }
-
-    #[test]
-    fn all_widths_agree_on_every_byte_at_every_place() {
-        for byte in 0..=255u8 {
-            for at in 0..CHUNK {
-                for other in [b'a', b' ', 0x00, 0x7f, 0x80, 0xff] {
-                    let right = [other; CHUNK];
-                    let mut left = right;
-                    left[at] = byte;
-                    check(&left, &right);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn all_widths_agree_on_mixed_bytes() {
-        // A simple generator: neighbours of all kinds come by.
-        let mut state = 1u64;
-        let mut next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (state >> 56) as u8
-        };
-        for _ in 0..20_000 {
-            let left: Chunk = std::array::from_fn(|_| next());
-            let right = left.map(|byte| if next() < 0x40 { next() } else { byte });
-            check(&left, &right);
-        }
-    }
-
-    #[test]
-    fn chunks_end_where_the_bytes_end() {
-        let bytes: Vec<u8> = (1..=80).collect();
-        for len in 0..=bytes.len() {
-            let chunks = Chunks::new(&bytes[..len]);
-            for at in (0..100).chain([usize::MAX - 1, usize::MAX]) {
-                let whole = at.checked_add(CHUNK).and_then(|end| bytes[..len].get(at..end));
-                assert_eq!(chunks.at(at).map(|chunk| &chunk[..]), whole);
-                let padded = chunks.padded(at);
-                let there = bytes[..len].get(at..).unwrap_or_default();
-                let there = &there[..there.len().min(CHUNK)];
-                assert!(padded.starts_with(there) && padded[there.len()..].iter().all(|&byte| byte == 0));
-            }
-        }
-    }
-}
+mod tests;
