@@ -32,17 +32,22 @@ pub(super) fn check(draft: &mut Draft, call: &Call<'_>, reading: &mut Reading<'_
                 _ => faults.push(fault),
             }
         }
+        if !faults.is_empty() {
+            // What is refused stays refused, even if it is in an item that could be left out.
+            reading.faults.extend(faults);
+            return;
+        }
+        if forgiven.is_empty() {
+            return;
+        }
         let dropped = drop_items(draft, &forgiven);
-        let is_empty_now = had_types && draft.types.items.is_empty();
-        if !dropped || is_empty_now {
-            // Of a list of which nothing is left every item is a fault: without it every type would be exported. So is
-            // what cannot be taken out.
-            let all = if is_empty_now {
-                told_as_none_left(forgiven)
-            } else {
-                forgiven
-            };
-            reading.faults.extend(faults.into_iter().chain(all));
+        if had_types && draft.types.items.is_empty() {
+            // Without a list every type would be exported, so the last item is not left out.
+            reading.faults.extend(told_as_none_left(forgiven));
+            return;
+        }
+        if !dropped {
+            reading.faults.extend(forgiven);
             return;
         }
         for fault in forgiven {

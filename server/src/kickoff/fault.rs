@@ -8,6 +8,25 @@ use super::decide::{self, Situation};
 use crate::outcome::{self, Issue, Reply, Severity};
 use crate::profile::ServerProfile;
 
+/// Most bytes of a message: it may quote what the client wrote, at any length.
+const MOST_MESSAGE: usize = 400;
+
+/// A problem for people. Of long texts the part around the mistake is shown.
+fn shown(problem: &Problem) -> String {
+    let message = &problem.message;
+    if message.len() <= MOST_MESSAGE {
+        return problem.to_string();
+    }
+    let half = MOST_MESSAGE / 2;
+    let start = message.floor_char_boundary(half);
+    let end = message.ceil_char_boundary(message.len() - half);
+    Problem {
+        message: format!("{}…{}", &message[..start], &message[end..]),
+        ..problem.clone()
+    }
+    .to_string()
+}
+
 /// Where something stands in the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -80,7 +99,7 @@ impl Fault {
     }
 
     fn issue(&self) -> Issue {
-        let mut issue = Issue::new(Severity::Error, self.code, self.problem.to_string());
+        let mut issue = Issue::new(Severity::Error, self.code, shown(&self.problem));
         self.place.put(&mut issue);
         issue
     }
@@ -102,11 +121,16 @@ pub struct Note {
 impl Note {
     /// A fault that is forgiven. `verb`: what was done with it.
     pub(super) fn forgiven(fault: &Fault, verb: &str) -> Note {
+        let parameter = match fault.situation {
+            // Its name is what is wrong.
+            Some(Situation::UnknownParameter) => fault.problem.text.chars().take(MOST_NAME).collect(),
+            _ => fault.problem.option.to_owned(),
+        };
         Note {
-            parameter: fault.problem.option.to_owned(),
+            parameter,
             code: fault.code.to_owned(),
             is_warning: true,
-            diagnostics: format!("{verb}: {}", fault.problem),
+            diagnostics: format!("{verb}: {}", shown(&fault.problem)),
         }
     }
 
