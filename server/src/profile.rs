@@ -51,7 +51,7 @@ impl Guide {
 
 /// A level that exports are started at, and how.
 #[derive(Debug)]
-pub struct Door {
+pub struct DoorRule {
     /// The level.
     pub level: Level,
     /// The methods.
@@ -117,6 +117,30 @@ pub enum Files {
     Redirect(Duration),
 }
 
+/// The requests that differ in what they need of `Accept`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// Starting an export.
+    KickOff,
+    /// Asking for its status.
+    Status,
+    /// Fetching a file.
+    File,
+    /// Deleting a job.
+    Delete,
+}
+
+/// What `Accept` has to say.
+#[derive(Debug)]
+pub struct AcceptRule {
+    /// Of which requests.
+    pub route: Route,
+    /// It has to be there.
+    pub required: bool,
+    /// What is answered in, the usual one first. `*/*` and the like stand for these, too.
+    pub media_types: &'static [&'static str],
+}
+
 /// What a server offers.
 #[derive(Debug)]
 pub struct ServerProfile {
@@ -127,7 +151,11 @@ pub struct ServerProfile {
     /// The guide's generation.
     pub guide: Guide,
     /// Where exports are started.
-    pub doors: &'static [Door],
+    pub doors: &'static [DoorRule],
+    /// What `Accept` has to say, request by request.
+    pub accept: &'static [AcceptRule],
+    /// A kick-off has to say `Prefer: respond-async`.
+    pub needs_respond_async: bool,
     /// What may be asked for.
     pub parameters: &'static [ParameterRule],
     /// What becomes of comma lists.
@@ -167,6 +195,8 @@ pub static IG: ServerProfile = ServerProfile {
         door(Level::Patient, BOTH),
         door(Level::Group, BOTH),
     ],
+    accept: ACCEPT_OF_THE_GUIDE,
+    needs_respond_async: true,
     parameters: &[
         once(Parameter::OutputFormat, BOTH, Kind::Text),
         once(Parameter::Since, BOTH, Kind::Instant),
@@ -201,6 +231,8 @@ pub static IG4: ServerProfile = ServerProfile {
         door(Level::Patient, POST),
         door(Level::Group, POST),
     ],
+    accept: ACCEPT_OF_THE_GUIDE,
+    needs_respond_async: true,
     parameters: &[
         once(Parameter::OutputFormat, POST, Kind::Text),
         once(Parameter::Since, POST, Kind::Instant),
@@ -232,6 +264,14 @@ pub static ORACLE: ServerProfile = ServerProfile {
     rules: &core_profile::ORACLE,
     guide: Guide::V1ToV3,
     doors: &[door(Level::Group, GET), door(Level::Patient, POST)],
+    accept: &[
+        accept(Route::KickOff, true, JSON),
+        accept(Route::Status, true, JSON),
+        // The older of Oracle's pages shows the first, the newer the second.
+        accept(Route::File, true, &["application/fhir+ndjson", "application/fhir+json"]),
+        accept(Route::Delete, true, JSON),
+    ],
+    needs_respond_async: true,
     parameters: &[
         once(Parameter::OutputFormat, BOTH, Kind::Text),
         once(Parameter::Since, BOTH, Kind::Instant),
@@ -273,8 +313,37 @@ const PATIENTS_OF_THE_GUIDE: ParameterRule = ParameterRule {
     kind: Kind::Reference,
 };
 
-const fn door(level: Level, methods: &'static [Method]) -> Door {
-    Door { level, methods }
+/// The media types of FHIR's JSON.
+const JSON: &[&str] = &["application/fhir+json", "application/json", "application/json+fhir"];
+
+/// A kick-off without `Accept` is refused (SPEC 2.20); elsewhere whoever does not say takes what there is.
+const ACCEPT_OF_THE_GUIDE: &[AcceptRule] = &[
+    accept(Route::KickOff, true, JSON),
+    accept(Route::Status, false, JSON),
+    accept(
+        Route::File,
+        false,
+        &[
+            "application/fhir+ndjson",
+            "application/ndjson",
+            "application/x-ndjson",
+            "application/fhir+json",
+            "application/json",
+        ],
+    ),
+    accept(Route::Delete, false, JSON),
+];
+
+const fn accept(route: Route, required: bool, media_types: &'static [&'static str]) -> AcceptRule {
+    AcceptRule {
+        route,
+        required,
+        media_types,
+    }
+}
+
+const fn door(level: Level, methods: &'static [Method]) -> DoorRule {
+    DoorRule { level, methods }
 }
 
 const fn once(parameter: Parameter, methods: &'static [Method], kind: Kind) -> ParameterRule {
@@ -326,7 +395,7 @@ impl ServerProfile {
 
     /// How exports are started at a level; `None`: not at all.
     #[must_use]
-    pub fn door(&self, level: Level) -> Option<&'static Door> {
+    pub fn door(&self, level: Level) -> Option<&'static DoorRule> {
         self.doors.iter().find(|door| door.level == level)
     }
 
@@ -334,6 +403,12 @@ impl ServerProfile {
     #[must_use]
     pub fn parameter(&self, parameter: Parameter) -> Option<&'static ParameterRule> {
         self.parameters.iter().find(|rule| rule.parameter == parameter)
+    }
+
+    /// What `Accept` has to say in a request.
+    #[must_use]
+    pub fn accept(&self, route: Route) -> Option<&'static AcceptRule> {
+        self.accept.iter().find(|rule| rule.route == route)
     }
 
     /// The names of the parameters that a door takes.
@@ -376,6 +451,18 @@ mod tests {
                 let is_offered = profile.parameter(parameter).is_some();
                 assert!(is_offered || !profile.rules.supports(parameter), "{parameter:?}");
             }
+        }
+    }
+
+    #[test]
+    fn every_request_has_its_rule_of_accept() {
+        for profile in ALL {
+            for route in [Route::KickOff, Route::Status, Route::File, Route::Delete] {
+                let rule = profile.accept(route).expect("a rule");
+                assert!(!rule.media_types.is_empty());
+                assert!(rule.required || profile.name != "oracle", "{route:?}");
+            }
+            assert!(profile.accept(Route::KickOff).is_some_and(|rule| rule.required));
         }
     }
 

@@ -1,17 +1,9 @@
-//! The headers of a kick-off: `Accept`, `Prefer`, `Content-Type`, each a list that may come in several lines.
+//! `Accept`, `Prefer` and `Content-Type`, each a list that may come in several lines.
 
 use fhirehose_core::problem::Problem;
 
 use super::fault::{Fault, Place};
-
-/// The media types that an OperationOutcome can be given as. A `*` stands for anything.
-const ACCEPTED: [&str; 5] = [
-    "application/fhir+json",
-    "application/json",
-    "application/json+fhir",
-    "application/*",
-    "*/*",
-];
+use crate::profile::AcceptRule;
 
 /// The media types that a body can have.
 const BODIES: [&str; 3] = ["application/fhir+json", "application/json", "application/json+fhir"];
@@ -28,7 +20,7 @@ pub(super) struct Preferences {
 }
 
 /// All headers of a request, in their order.
-pub(super) type Headers<'a> = [(&'a str, &'a str)];
+pub type Headers<'a> = [(&'a str, &'a str)];
 
 fn values<'a>(headers: &Headers<'a>, name: &str) -> Vec<&'a str> {
     let own = headers.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name));
@@ -96,28 +88,26 @@ fn missing(name: &'static str, line: &str, why: &str) -> Fault {
     Fault::at(Place::Header(name), 400, "required", problem)
 }
 
-/// Whether an OperationOutcome can be given. Nothing at all is assumed only where the server was told to.
-pub(super) fn accept(headers: &Headers<'_>, assume: bool) -> Option<Fault> {
+/// What is wrong with `Accept`. Nothing at all is assumed only where the server was told to.
+#[must_use]
+pub fn accept(headers: &Headers<'_>, rule: &AcceptRule, assume: bool) -> Option<Fault> {
+    let usual = rule.media_types.first().copied().unwrap_or_default();
     let lines = values(headers, "accept");
     let ranges: Vec<&str> = lines.iter().flat_map(|line| parts(line, ',')).collect();
     if ranges.is_empty() {
-        let why = "it says how errors are to be told";
-        return (!assume).then(|| missing("Accept", "Accept: application/fhir+json", why));
+        let why = "it says what the client can read";
+        let line = format!("Accept: {usual}");
+        return (rule.required && !assume).then(|| missing("Accept", &line, why));
     }
-    if ranges.iter().any(|range| is_accepted(range)) {
+    if ranges.iter().any(|range| is_accepted(range, rule)) {
         return None;
     }
-    let text = lines.join(", ");
-    let message = "no media type that this server answers in; expected application/fhir+json, or */* for anything";
-    Some(Fault::at(
-        Place::Header("Accept"),
-        406,
-        "not-supported",
-        Problem::whole("Accept", &text, message),
-    ))
+    let message = format!("no media type that is answered in here; expected {usual}, or */* for anything");
+    let problem = Problem::whole("Accept", &lines.join(", "), message);
+    Some(Fault::at(Place::Header("Accept"), 406, "not-supported", problem))
 }
 
-fn is_accepted(range: &str) -> bool {
+fn is_accepted(range: &str, rule: &AcceptRule) -> bool {
     let mut parts = parts(range, ';').into_iter();
     let media_type = parts.next().unwrap_or_default().to_ascii_lowercase();
     // With a weight of nothing it is what the client does not want.
@@ -125,7 +115,8 @@ fn is_accepted(range: &str) -> bool {
         let weight = value.and_then(|value| value.parse::<f32>().ok());
         !name.eq_ignore_ascii_case("q") || weight != Some(0.0)
     });
-    is_wanted && ACCEPTED.contains(&media_type.as_str())
+    let is_any = ["*/*", "application/*"].contains(&media_type.as_str());
+    is_wanted && (is_any || rule.media_types.contains(&media_type.as_str()))
 }
 
 /// Whether the client asked for a job, and not for an answer at once.
@@ -179,9 +170,14 @@ pub(super) fn content_type(headers: &Headers<'_>) -> Option<Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::profile::{IG, Route};
+
+    fn held(headers: &Headers<'_>, route: Route, assume: bool) -> Option<u16> {
+        accept(headers, IG.accept(route)?, assume).map(|fault| fault.status)
+    }
 
     fn accepts(value: &str) -> Option<u16> {
-        accept(&[("accept", value)], false).map(|fault| fault.status)
+        held(&[("accept", value)], Route::KickOff, false)
     }
 
     #[test]
@@ -209,8 +205,13 @@ mod tests {
         }
         assert_eq!(accepts(" , "), Some(400), "a header that says nothing is none");
         let two_lines = [("Accept", "text/html"), ("accept", "application/json")];
-        assert_eq!(accept(&two_lines, false), None);
-        assert_eq!(accept(&[], true), None);
+        assert_eq!(held(&two_lines, Route::KickOff, false), None);
+        assert_eq!(held(&[], Route::KickOff, true), None);
+        assert_eq!(held(&[], Route::KickOff, false), Some(400));
+        assert_eq!(held(&[], Route::Status, false), None);
+        let ndjson = [("Accept", "application/fhir+ndjson")];
+        assert_eq!(held(&ndjson, Route::File, false), None);
+        assert_eq!(held(&ndjson, Route::Status, false), Some(406));
     }
 
     #[test]

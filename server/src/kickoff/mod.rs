@@ -10,7 +10,7 @@ pub mod decide;
 mod fault;
 pub mod found;
 mod given;
-mod headers;
+pub mod headers;
 mod patient;
 mod query;
 mod values;
@@ -26,7 +26,7 @@ use fhirehose_core::search::code_list::CodeList;
 use fhirehose_core::search::table::Registry;
 use serde::{Deserialize, Serialize};
 
-use crate::profile::{Guide, Method, ServerProfile};
+use crate::profile::{Guide, Method, Route, ServerProfile};
 use decide::{Lenient, Situation};
 pub use fault::{Fault, Note, Place, Refusal};
 
@@ -239,8 +239,10 @@ pub fn read(call: &Call<'_>, setting: &Setting<'_>) -> Result<Kickoff, Refusal> 
         faults: Vec::new(),
         notes: Vec::new(),
     };
-    let asks = headers::asks_for_a_job(preferences, call.headers, setting.assume_async);
-    let accept = headers::accept(call.headers, setting.assume_async);
+    let assume = setting.assume_async || !setting.profile.needs_respond_async;
+    let asks = headers::asks_for_a_job(preferences, call.headers, assume);
+    let accept = setting.profile.accept(Route::KickOff);
+    let accept = accept.and_then(|rule| headers::accept(call.headers, rule, setting.assume_async));
     reading.faults.extend(accept.into_iter().chain(asks));
     let mut raw = query::read(call.query.unwrap_or_default(), setting.profile, &mut reading.faults);
     raw.extend(of_body(call, &mut reading));
