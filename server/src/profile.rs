@@ -363,11 +363,12 @@ const fn repeated(parameter: Parameter, methods: &'static [Method], kind: Kind) 
     }
 }
 
-/// Most bytes of all filters of a kick-off together: a limit against mischief, far above what a person or a program needs.
-pub const MOST_FILTER_BYTES: usize = 1 << 20;
+/// Most bytes of a list of a kick-off (types, filters, elements): a limit against mischief, far above what anybody needs.
+/// Patients have limits of their own.
+pub const MOST_LIST_BYTES: usize = 1 << 20;
 
-/// Most filters of a kick-off, likewise.
-pub const MOST_FILTERS: usize = 1000;
+/// Most items of such a list, likewise.
+pub const MOST_ITEMS: usize = 1000;
 
 /// Every parameter that some profile knows.
 pub const PARAMETERS: [Parameter; 12] = [

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::body::{Members, string};
 use super::decide::Situation;
 use super::fault::{Fault, Place};
-use super::{Call, Reading};
+use super::{Call, MOST_NOTES, Reading};
 use crate::profile::{Kind, Method, PARAMETERS, ParameterRule};
 
 /// A name and a value, as they came.
@@ -34,10 +34,16 @@ pub(super) struct Given {
     pub(super) place: Place,
 }
 
+/// So many faults are enough to refuse a request; the rest of it is not looked into.
+const MOST_FAULTS: usize = 1000;
+
 /// Looks the names up. What is not offered goes to `reading`, which forgives or refuses it.
 pub(super) fn look_up(raw: Vec<Raw<'_>>, call: &Call<'_>, reading: &mut Reading<'_>) -> Vec<Given> {
     let mut given: Vec<Given> = Vec::with_capacity(raw.len());
     for raw in raw {
+        if reading.faults.len() >= MOST_FAULTS {
+            break;
+        }
         let Some(parameter) = PARAMETERS.into_iter().find(|parameter| parameter.name() == raw.name) else {
             reading.judge(unknown(&raw, call, reading));
             continue;
@@ -68,8 +74,11 @@ pub(super) fn look_up(raw: Vec<Raw<'_>>, call: &Call<'_>, reading: &mut Reading<
 fn unknown(raw: &Raw<'_>, call: &Call<'_>, reading: &Reading<'_>) -> Fault {
     let profile = reading.setting.profile;
     let names: Vec<&str> = profile.names_at(call.door.level(), call.method).collect();
-    let help = did_you_mean(&raw.name, names.iter().copied());
-    let help = help.or_else(|| Some(format!("known here: {}", names.join(", "))));
+    // Nobody reads the help of thousands.
+    let help = (reading.notes.len() < MOST_NOTES).then(|| {
+        let close = did_you_mean(&raw.name, names.iter().copied());
+        close.unwrap_or_else(|| format!("known here: {}", names.join(", ")))
+    });
     let problem = Problem::whole("parameter", &raw.name, "unknown parameter").with_help(help);
     Fault::new(Situation::UnknownParameter, profile, problem, raw.place.clone())
 }

@@ -12,7 +12,7 @@ use super::decide::{Lenient, Situation, bad_value_of};
 use super::fault::{Fault, Note, Place};
 use super::given::Given;
 use super::patient;
-use crate::profile::{Commas, MOST_FILTER_BYTES, MOST_FILTERS};
+use crate::profile::{Commas, MOST_ITEMS, MOST_LIST_BYTES};
 
 /// The items of a list, each once, each with its place.
 #[derive(Debug, Default)]
@@ -209,10 +209,10 @@ fn list(parameter: Parameter, given: &[Given], reading: &mut Reading<'_>) -> Lis
     let name = parameter.name();
     let is_filters = parameter == Parameter::TypeFilter;
     let bytes: usize = given.iter().map(|given| given.text.len()).sum();
-    if is_filters && bytes > MOST_FILTER_BYTES {
+    if bytes > MOST_LIST_BYTES {
         too_much(
             given,
-            format!("{bytes} bytes; at most {MOST_FILTER_BYTES} are taken"),
+            format!("{bytes} bytes; at most {MOST_LIST_BYTES} are taken"),
             reading,
         );
         return List::default();
@@ -239,8 +239,8 @@ fn list(parameter: Parameter, given: &[Given], reading: &mut Reading<'_>) -> Lis
     if list.items.is_empty() {
         nothing(parameter, given, reading);
     }
-    if is_filters && list.items.len() > MOST_FILTERS {
-        let message = format!("{} filters; at most {MOST_FILTERS} are taken", list.items.len());
+    if list.items.len() > MOST_ITEMS {
+        let message = format!("{} values; at most {MOST_ITEMS} are taken", list.items.len());
         too_much(given, message, reading);
         return List::default();
     }
@@ -259,14 +259,16 @@ fn nothing(parameter: Parameter, given: &[Given], reading: &mut Reading<'_>) {
     reading.judge(fault);
 }
 
+/// What is too long is refused, however lenient the client is, and not looked into.
 fn too_much(given: &[Given], message: String, reading: &mut Reading<'_>) {
     let answer = Answer {
         status: 400,
         code: "too-costly",
     };
-    let problem = Problem::whole(Parameter::TypeFilter.name(), "", message);
-    let place = given.first().map_or(Place::Path, |given| given.place.clone());
-    let fault = Fault::answered(Situation::BadFilter, answer, problem, place);
+    let Some(first) = given.first() else { return };
+    let problem = Problem::whole(first.parameter.name(), "", message);
+    let situation = bad_value_of(first.parameter);
+    let fault = Fault::answered(situation, answer, problem, first.place.clone());
     reading.faults.push(fault);
 }
 
