@@ -87,6 +87,11 @@ impl Issue {
     }
 }
 
+/// The issue that stands for so many others.
+pub(crate) fn rest(count: usize, severity: Severity, code: impl Into<Cow<'static, str>>) -> Issue {
+    Issue::new(severity, code, format!("{count} more that are not listed"))
+}
+
 /// An OperationOutcome as one line of JSON, without newline.
 #[must_use]
 pub fn json(issues: &[Issue]) -> String {
@@ -103,9 +108,8 @@ pub fn json(issues: &[Issue]) -> String {
         issue.push(&mut out);
     }
     if let Some(first) = issues.get(shown) {
-        let text = format!("{} more that are not listed", issues.len() - shown);
         out.push(',');
-        Issue::new(first.severity, first.code.clone(), text).push(&mut out);
+        rest(issues.len() - shown, first.severity, first.code.clone()).push(&mut out);
     }
     out.push_str("]}");
     out

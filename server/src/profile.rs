@@ -370,6 +370,9 @@ pub const MOST_LIST_BYTES: usize = 1 << 20;
 /// Most items of such a list, likewise.
 pub const MOST_ITEMS: usize = 1000;
 
+/// Most search parameters of all filters together, likewise.
+pub const MOST_SEARCH_PARAMETERS: usize = 5000;
+
 /// Every parameter that some profile knows.
 pub const PARAMETERS: [Parameter; 12] = [
     Parameter::OutputFormat,

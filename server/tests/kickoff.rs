@@ -1214,6 +1214,10 @@ fn ten_megabytes_of_filters_are_refused_at_once() {
     let refusal = refused(strictly(&IG, "POST $export", &body), "10 MB");
     assert_eq!(told(&refusal), [("_typeFilter", "", 400, "too-costly")]);
     assert!(refusal.reply().body().len() < 1000, "and not told again");
+    let pairs = format!("\"Observation?{}\"", "cod=1&".repeat(5000));
+    let body = parameters(&entry("_typeFilter", "valueString", &pairs));
+    let refusal = refused(strictly(&IG, "POST $export", &body), "pairs");
+    assert_eq!(told(&refusal), [("_typeFilter", "", 400, "too-costly")]);
     for (name, item) in [
         ("_typeFilter", "Observation?code="),
         ("_type", "T"),
@@ -1228,6 +1232,16 @@ fn ten_megabytes_of_filters_are_refused_at_once() {
             assert_eq!(told(&refusal), [(name, "", 400, "too-costly")]);
         }
     }
+}
+
+#[test]
+fn a_hundred_issues_and_how_many_more() {
+    let types: Vec<String> = (0..150).map(|index| format!("T{index}")).collect();
+    let line = format!("GET $export?_type={}", types.join(","));
+    let reply = refused(strictly(&IG, &line, ""), "types").reply();
+    assert_eq!(reply.issues.len(), 100);
+    assert_eq!(reply.issues[99].diagnostics, "51 more that are not listed");
+    assert!(reply.issues[98].diagnostics.contains("T98"));
 }
 
 #[test]

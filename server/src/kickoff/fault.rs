@@ -5,7 +5,7 @@ use fhirehose_core::profile::Answer;
 use serde::{Deserialize, Serialize};
 
 use super::decide::{self, Situation};
-use crate::outcome::{self, Issue, Reply, Severity};
+use crate::outcome::{self, Issue, MOST_ISSUES, Reply, Severity};
 use crate::profile::ServerProfile;
 
 /// Most bytes of a message: it may quote what the client wrote, at any length.
@@ -177,9 +177,18 @@ impl Refusal {
         STATUSES.into_iter().find(occurs).unwrap_or(400)
     }
 
-    /// The answer, with an issue for each fault.
+    /// The answer, with an issue for each fault, as far as they are told one by one.
     #[must_use]
     pub fn reply(&self) -> Reply {
+        let told = if self.faults.len() > MOST_ISSUES {
+            MOST_ISSUES - 1
+        } else {
+            self.faults.len()
+        };
+        let mut issues: Vec<Issue> = self.faults[..told].iter().map(Fault::issue).collect();
+        if let Some(next) = self.faults.get(told) {
+            issues.push(outcome::rest(self.faults.len() - told, Severity::Error, next.code));
+        }
         let headers = if self.allow.is_empty() {
             Vec::new()
         } else {
@@ -188,7 +197,7 @@ impl Refusal {
         Reply {
             status: self.status(),
             headers,
-            issues: self.faults.iter().map(Fault::issue).collect(),
+            issues,
         }
     }
 }

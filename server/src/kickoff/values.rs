@@ -12,7 +12,7 @@ use super::decide::{Lenient, Situation, bad_value_of};
 use super::fault::{Fault, Note, Place};
 use super::given::Given;
 use super::patient;
-use crate::profile::{Commas, MOST_ITEMS, MOST_LIST_BYTES};
+use crate::profile::{Commas, MOST_ITEMS, MOST_LIST_BYTES, MOST_SEARCH_PARAMETERS};
 
 /// The items of a list, each once, each with its place.
 #[derive(Debug, Default)]
@@ -238,6 +238,12 @@ fn list(parameter: Parameter, given: &[Given], reading: &mut Reading<'_>) -> Lis
     }
     if list.items.is_empty() {
         nothing(parameter, given, reading);
+    }
+    let pairs: usize = list.items.iter().map(|item| 1 + item.matches('&').count()).sum();
+    if is_filters && pairs > MOST_SEARCH_PARAMETERS {
+        let message = format!("{pairs} search parameters; at most {MOST_SEARCH_PARAMETERS} are taken");
+        too_much(given, message, reading);
+        return List::default();
     }
     if list.items.len() > MOST_ITEMS {
         let message = format!("{} values; at most {MOST_ITEMS} are taken", list.items.len());
