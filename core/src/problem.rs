@@ -46,10 +46,9 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.option, self.message)?;
         if !self.text.is_empty() && !self.text.contains('\n') {
-            let part = |range: Option<&str>| range.unwrap_or_default().to_owned();
-            let before = last_characters(&part(self.text.get(..self.span.start)));
-            let marked = first_characters(&part(self.text.get(self.span.clone())));
-            let after = first_characters(&part(self.text.get(self.span.end..)));
+            let before = last_characters(self.text.get(..self.span.start).unwrap_or_default());
+            let marked = first_characters(self.text.get(self.span.clone()).unwrap_or_default());
+            let after = first_characters(self.text.get(self.span.end..).unwrap_or_default());
             let blanks = " ".repeat(before.chars().count());
             write!(
                 f,

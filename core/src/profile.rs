@@ -114,7 +114,7 @@ pub struct FilterRules {
 }
 
 /// A parameter of a kick-off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Parameter {
     /// `_outputFormat`
     OutputFormat,
@@ -136,6 +136,10 @@ pub enum Parameter {
     OrganizeOutputBy,
     /// `allowPartialManifests`
     AllowPartialManifests,
+    /// `_minimumFileSize`, of the fourth generation's asynchronous pattern.
+    MinimumFileSize,
+    /// `_maximumFileSize`, likewise.
+    MaximumFileSize,
 }
 
 impl Parameter {
@@ -152,6 +156,8 @@ impl Parameter {
             Parameter::TypeFilter => ("_typeFilter", "type-filter"),
             Parameter::OrganizeOutputBy => ("organizeOutputBy", "organize-by"),
             Parameter::AllowPartialManifests => ("allowPartialManifests", "allow-partial-manifests"),
+            Parameter::MinimumFileSize => ("_minimumFileSize", "minimum-file-size"),
+            Parameter::MaximumFileSize => ("_maximumFileSize", "maximum-file-size"),
         }
     }
 

@@ -1,0 +1,3 @@
+//! Jobs: what can become of one.
+
+pub mod state;

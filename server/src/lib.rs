@@ -1,0 +1,8 @@
+//! The server's rules, without HTTP and without a runtime: what is offered, how a kick-off is read, how a job goes on.
+//!
+//! Everything here is a function of its arguments; clock, data and stores come in from outside. See `ARCHITECTURE.md`.
+
+pub mod job;
+pub mod kickoff;
+pub mod outcome;
+pub mod profile;
