@@ -111,3 +111,81 @@ fn any_of<'g>(mut gates: impl Iterator<Item = &'g Gate>) -> Gate {
     }
     one
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::Plan;
+    use crate::request::Request;
+    use crate::search::table::Registry;
+
+    /// The ways of the filters, each as the labels of its gates.
+    fn ways(type_name: &str, queries: &[&str]) -> Vec<Vec<String>> {
+        let request = Request {
+            type_filters: queries.iter().map(|query| format!("{type_name}?{query}")).collect(),
+            ..Request::default()
+        };
+        let plan = Plan::compile(&request, &Registry::r4()).expect("valid filters");
+        let index = plan.registry().type_index(type_name).expect("a type");
+        let type_plan = plan.type_plan(index).expect("exported");
+        assert_eq!(type_plan.filters.len(), queries.len(), "told as they were written");
+        let gates: std::collections::BTreeSet<usize> = type_plan.ways.iter().flatten().copied().collect();
+        assert_eq!(gates.len(), type_plan.gates.len(), "no gate without a way");
+        let labels = |way: &Vec<usize>| way.iter().map(|&gate| type_plan.gates[gate].label.clone()).collect();
+        type_plan.ways.iter().map(labels).collect()
+    }
+
+    #[test]
+    fn filters_that_differ_in_one_condition_are_one() {
+        assert_eq!(
+            ways(
+                "Patient",
+                &["gender=male", "birthdate=1970", "gender=female,other", "gender=male"]
+            ),
+            [vec!["gender=male or gender=female,other"], vec!["birthdate=1970"]]
+        );
+        assert_eq!(
+            ways(
+                "Observation",
+                &[
+                    "code=a&date=ge2015",
+                    "date=ge2015&code=b",
+                    "code=c&status=final",
+                    "code=d&date=ge2015&status=final",
+                    "date=ge2016&code=b",
+                ]
+            ),
+            [
+                vec!["code=a or code=b", "date=ge2015"],
+                vec!["status=final", "code=c"],
+                vec!["status=final", "code=d", "date=ge2015"],
+                vec!["date=ge2016", "code=b"],
+            ]
+        );
+    }
+
+    #[test]
+    fn what_no_value_alone_decides_stays_apart() {
+        let apart = [
+            "gender:not=male",
+            "gender:not=female",
+            "birthdate:missing=true",
+            "birthdate:missing=false",
+            "name=a",
+            "name:exact=a",
+        ];
+        assert_eq!(ways("Patient", &apart), apart.map(|label| vec![label.to_owned()]));
+    }
+
+    #[test]
+    fn a_condition_that_comes_again_is_one_gate() {
+        let found = ways(
+            "Patient",
+            &[
+                "gender:not=male&name:missing=true",
+                "gender:not=male&name:missing=false",
+            ],
+        );
+        assert_eq!(found[0][0], found[1][0]);
+        assert_eq!(found.len(), 2);
+    }
+}
