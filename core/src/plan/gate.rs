@@ -50,7 +50,7 @@ pub enum Waiting {
         below: Option<Box<[usize]>>,
     },
     /// Gates that read the same values.
-    Together(Together),
+    Together(Box<Together>),
 }
 
 /// The condition of a gate.

@@ -233,7 +233,7 @@ fn by_root(gates: &[Gate], trie: &Trie) -> Vec<Vec<Waiting>> {
         }
         for together in found.finish(number) {
             number = together.number + 1;
-            waiting.push(Waiting::Together(together));
+            waiting.push(Waiting::Together(Box::new(together)));
         }
         waiting
     };

@@ -23,7 +23,10 @@ pub struct Together {
 
 /// While they are found.
 #[derive(Default)]
-pub(super) struct Found<'g>(Vec<(&'g Path, Vec<(usize, &'g [Matcher])>)>);
+pub(super) struct Found<'g>(Vec<(&'g Path, Vec<Wanted<'g>>)>);
+
+/// The number of a gate, and the values that it wants.
+type Wanted<'g> = (usize, &'g [Matcher]);
 
 impl<'g> Found<'g> {
     /// Adds a gate that reads one of its paths here.
@@ -46,7 +49,7 @@ impl<'g> Found<'g> {
     }
 }
 
-fn together(path: &Path, gates: &[(usize, &[Matcher])], number: usize) -> Together {
+fn together(path: &Path, gates: &[Wanted<'_>], number: usize) -> Together {
     let mut tokens = Vec::new();
     let mut others = Vec::new();
     for (index, (_, matchers)) in gates.iter().enumerate() {

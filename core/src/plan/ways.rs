@@ -157,7 +157,7 @@ mod tests {
             [
                 vec!["code=a or code=b", "date=ge2015"],
                 vec!["status=final", "code=c"],
-                vec!["status=final", "code=d", "date=ge2015"],
+                vec!["code=d", "date=ge2015", "status=final"],
                 vec!["date=ge2016", "code=b"],
             ]
         );
