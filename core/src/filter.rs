@@ -1,12 +1,14 @@
 //! Gates run on the captured values of a line.
 
 mod memo;
+mod value;
 
 use memchr::memmem::Finder;
 
 use crate::ids::IdSet;
 use crate::newest::Age;
-use crate::plan::gate::{Base, Below, Gate, Matcher, Path, Targets, Test, Waiting, Window};
+use crate::plan::gate::{Base, Gate, Matcher, Path, Targets, Test, Waiting, Window};
+use crate::plan::together::Together;
 use crate::plan::{Plan, TypePlan};
 use crate::scan::json::{Json, Kind};
 use crate::scan::slots::{Capture, SlotId};
@@ -17,6 +19,7 @@ use crate::search::leaf::Leaf;
 use crate::search::table::{Registry, WhereTest};
 
 pub(crate) use memo::Memo;
+use value::{accepts, accepts_any, is_present, refers_to, shows, verdicts, with_patient};
 
 /// The state of one line's gates; reused from line to line.
 #[derive(Debug, Default)]
@@ -124,23 +127,11 @@ impl<'p> Decider<'p> {
             self.states.0[gate] == State::Passed
         };
         self.plan.always.iter().all(|&gate| passes(gate))
-            && (self.plan.filters.is_empty()
-                || self
-                    .plan
-                    .filters
-                    .iter()
-                    .any(|filter| filter.gates.iter().all(|&gate| passes(gate))))
+            && (self.plan.ways.is_empty() || self.plan.ways.iter().any(|way| way.iter().all(|&gate| passes(gate))))
     }
 
-    /// Tests a gate when a member that it reads has ended. `true`: that has decided it.
+    /// Tests the gates that read a member when it has ended. `true`: that has decided one of them.
     fn decide(&mut self, waiting: &Waiting, bytes: &[u8], at: usize, captures: &[Capture]) -> bool {
-        let gate = waiting.gate;
-        let state = self.states.0[gate];
-        if matches!(state, State::Passed | State::Failed) {
-            return false;
-        }
-        let Gate { test, roots, .. } = &self.plan.gates[gate];
-        let complete = roots & !self.seen == 0;
         let line = Line {
             bytes,
             captures,
@@ -148,24 +139,53 @@ impl<'p> Decider<'p> {
             registry: self.registry,
             complete: false,
         };
-        let passes = match (&waiting.below, test) {
+        match waiting {
+            Waiting::Alone { gate, below } => self.decide_alone(*gate, below.as_deref(), &line, at),
+            Waiting::Together(together) => self.decide_together(together, &line, at),
+        }
+    }
+
+    fn is_open(&self, gate: usize) -> bool {
+        !matches!(self.states.0[gate], State::Passed | State::Failed)
+    }
+
+    fn decide_alone(&mut self, gate: usize, below: Option<&[usize]>, line: &Line<'_>, at: usize) -> bool {
+        if !self.is_open(gate) {
+            return false;
+        }
+        let Gate { test, roots, .. } = &self.plan.gates[gate];
+        let passes = match (below, test) {
             // What the other members hold has been tested when they ended. A value that is found stays found, so the gate may
             // pass before all places have been read.
-            (Below::One(path), Test::Values { paths, matchers, .. }) => match self.memo.as_deref_mut() {
-                Some(memo) => Ok(line.any_remembered(&paths[*path], matchers, gate, memo)),
-                None => line.any_value([&paths[*path]], matchers),
-            },
-            (Below::Some(below), Test::Values { paths, matchers, .. }) => {
+            (Some(below), Test::Values { paths, matchers, .. }) => {
                 line.any_value(below.iter().map(|&path| &paths[path]), matchers)
             }
-            _ if complete || test.only_grows() => line.passes(test),
+            _ if roots & !self.seen == 0 || test.only_grows() => line.passes(test),
             _ => return false,
         };
+        self.settle(gate, passes, line.bytes, at)
+    }
+
+    fn decide_together(&mut self, together: &Together, line: &Line<'_>, at: usize) -> bool {
+        if !together.gates.iter().any(|&gate| self.is_open(gate)) {
+            return false;
+        }
+        let found = line.verdicts(together, self.memo.as_deref_mut());
+        let mut decided = false;
+        for (index, &gate) in together.gates.iter().enumerate() {
+            decided |= self.is_open(gate) && self.settle(gate, Ok(found >> index & 1 == 1), line.bytes, at);
+        }
+        decided
+    }
+
+    /// What a test makes of its gate. `true`: it is decided.
+    fn settle(&mut self, gate: usize, passes: Result<bool, MustWait>, bytes: &[u8], at: usize) -> bool {
+        let is_complete = self.plan.gates[gate].roots & !self.seen == 0;
         let state = match passes {
             Ok(true) => State::Passed,
             Err(MustWait) => State::Waiting,
-            Ok(false) if state == State::Waiting => State::Waiting,
-            Ok(false) if complete || self.rest_is_absent(gate, bytes, at) => State::Failed,
+            Ok(false) if self.states.0[gate] == State::Waiting => State::Waiting,
+            Ok(false) if is_complete || self.rest_is_absent(gate, bytes, at) => State::Failed,
             Ok(false) => State::Doubtful,
         };
         self.states.0[gate] = state;
@@ -176,13 +196,13 @@ impl<'p> Decider<'p> {
     fn is_lost(&self) -> bool {
         let failed = |&gate: &usize| self.states.0[gate] == State::Failed;
         self.plan.always.iter().any(failed)
-            || (!self.plan.filters.is_empty() && self.plan.filters.iter().all(|filter| filter.gates.iter().any(failed)))
+            || (!self.plan.ways.is_empty() && self.plan.ways.iter().all(|way| way.iter().any(failed)))
     }
 
     fn is_won(&self) -> bool {
         let passed = |&gate: &usize| self.states.0[gate] == State::Passed;
         self.plan.always.iter().all(passed)
-            && (self.plan.filters.is_empty() || self.plan.filters.iter().any(|filter| filter.gates.iter().all(passed)))
+            && (self.plan.ways.is_empty() || self.plan.ways.iter().any(|way| way.iter().all(passed)))
     }
 }
 
@@ -396,13 +416,26 @@ impl<'a> Line<'a> {
         Ok(false)
     }
 
-    /// The same for one path, the values of which are captured whole.
-    fn any_remembered(&self, path: &Path, matchers: &[Matcher], gate: usize, memo: &mut Memo) -> bool {
-        let mut captures = self.captures.iter().filter(|capture| Some(capture.slot) == path.slot);
-        captures.any(|capture| {
+    /// Which of the gates find one of the values that they want.
+    fn verdicts(&self, together: &Together, mut memo: Option<&mut Memo>) -> u64 {
+        let all = u64::MAX >> (64 - together.gates.len());
+        let mut found = 0;
+        for capture in self
+            .captures
+            .iter()
+            .filter(|capture| Some(capture.slot) == together.path.slot)
+        {
             let value = &self.bytes[capture.start as usize..capture.end as usize];
-            memo.verdict(gate, value, || accepts_any(matchers, path, Json::new(value)))
-        })
+            let find = || verdicts(together, Json::new(value));
+            found |= match &mut memo {
+                Some(memo) => memo.verdicts(together.number, value, find),
+                None => find(),
+            };
+            if found == all {
+                break;
+            }
+        }
+        found
     }
 
     fn any(&self, paths: &[Path], test: &mut dyn FnMut(&Path, Json<'a>) -> bool) -> Result<bool, MustWait> {
@@ -504,83 +537,5 @@ impl<'a> Line<'a> {
             Some(resource) => Some(says(resource, "resourceType", wanted)),
             None => self.complete.then_some(false),
         }
-    }
-}
-
-/// Whether a value points to a patient of the set; `None`: to no patient.
-fn refers_to(path: &Path, value: Json<'_>, ids: &IdSet) -> Option<bool> {
-    with_patient(path, value, |id| ids.contains(id.as_bytes()))
-}
-
-/// Hands over the id of the patient that a value points to, or that it is; `None`: no patient.
-fn with_patient<T>(path: &Path, value: Json<'_>, read: impl FnOnce(&str) -> T) -> Option<T> {
-    if path.leaf == Leaf::Id {
-        return Some(read(&value.text()?.decode()));
-    }
-    let value = match path.leaf {
-        Leaf::CodeableReference => value.get("reference")?,
-        _ => value,
-    };
-    let text = value.get("reference").and_then(Json::text)?.decode();
-    let (type_name, id) = reference::target_of(&text, path.reference.base.as_deref())?;
-    (type_name == "Patient").then(|| read(id))
-}
-
-fn shows(value: Json<'_>, test: &WhereTest) -> bool {
-    match test {
-        WhereTest::Index(_) => true,
-        WhereTest::Extension(url) => value.each_of("extension").any(|extension| {
-            extension
-                .get("url")
-                .and_then(Json::text)
-                .is_some_and(|text| text.is(url))
-        }),
-        WhereTest::Member(names, wanted) => member_says(value, names, wanted),
-    }
-}
-
-fn member_says(value: Json<'_>, names: &[String], wanted: &str) -> bool {
-    match names.split_first() {
-        None => value.text().is_some_and(|text| text.is(wanted)),
-        Some((name, rest)) => value.each_of(name).any(|item| member_says(item, rest, wanted)),
-    }
-}
-
-fn is_present(path: &Path, value: Json<'_>) -> bool {
-    let leaf = path.leaf.told_by(value, path.kind);
-    value.is_value() && leaf.fits(path.kind) && has_time(leaf, value)
-}
-
-/// A Period without ends and a Timing without limits hold no value that a search could see.
-fn has_time(leaf: Leaf, value: Json<'_>) -> bool {
-    let has_end = |period: Json<'_>| {
-        ["start", "end"]
-            .iter()
-            .any(|name| period.get(name).is_some_and(Json::is_value))
-    };
-    match leaf {
-        Leaf::Period => has_end(value),
-        Leaf::Timing => {
-            let bounds = value.get("repeat").and_then(|repeat| repeat.get("boundsPeriod"));
-            value.each_of("event").any(Json::is_value) || bounds.is_some_and(has_end)
-        }
-        _ => true,
-    }
-}
-
-fn accepts_any(matchers: &[Matcher], path: &Path, value: Json<'_>) -> bool {
-    matchers.iter().any(|matcher| accepts(matcher, path, value))
-}
-
-fn accepts(matcher: &Matcher, path: &Path, value: Json<'_>) -> bool {
-    let leaf = path.leaf.told_by(value, path.kind);
-    match matcher {
-        Matcher::Date(date) => date.matches(leaf, value),
-        Matcher::Number(number) => number.matches(leaf, value),
-        Matcher::Quantity(quantity) => quantity.matches(leaf, value),
-        Matcher::String(string) => string.matches(leaf, value, path.family),
-        Matcher::Token(token) => token.matches(leaf, value, &path.token),
-        Matcher::Reference(reference) => reference.matches(leaf, value, &path.reference),
-        Matcher::Uri(uri) => uri.matches(leaf, value),
     }
 }

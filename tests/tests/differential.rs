@@ -169,6 +169,53 @@ fn same_lines_of_mutated_records() {
     assert_same("mutated records", &found);
 }
 
+/// Requests of several filters of one type: of the values of one parameter alone, and beside one condition that all have.
+fn many_at_once(filters: &[String]) -> Vec<Vec<String>> {
+    let mut requests = Vec::new();
+    for some in filters.chunks(7) {
+        requests.push(some.to_vec());
+        let condition = some[0].split_once('?').map_or("", |(_, condition)| condition);
+        let beside = some[1..].iter().map(|filter| format!("{filter}&{condition}"));
+        requests.push(beside.chain(some.iter().take(2).cloned()).collect());
+        requests.push(some[1..].iter().map(|filter| format!("{filter}&{condition}")).collect());
+    }
+    requests.retain(|request| !request.is_empty());
+    requests
+}
+
+/// Filters that are asked for together are joined and share what they read: each line is kept as if each filter had been
+/// asked by itself.
+#[test]
+fn same_lines_for_many_filters_at_once() {
+    let registry = Registry::r4();
+    let mut random = Random::new(seed());
+    let mut found = Compared::default();
+    let mut requests = 0;
+    for (type_name, bytes) in synthetic(25, 8).expect("memory takes every line") {
+        let lines = parsed(&bytes);
+        let mut list = list_of(Vec::new());
+        for filters in many_at_once(&Drawing::new(&registry, type_name, &lines).filters(5, &mut random)) {
+            list.request.push(Request {
+                filters,
+                fhir_base: Some("https://fhir.example.org/r4".to_owned()),
+                ..Request::default()
+            });
+        }
+        let (judges, refused) = judges(&registry, &list);
+        requests += judges.len();
+        found.differences.extend(refused);
+        found.add(compare(&judges, type_name, &bytes).expect("valid lines"));
+        let mut mutated = Vec::new();
+        for mut record in lines {
+            mutate(&mut record, &mut random);
+            mutated.extend_from_slice(format!("{record}\n").as_bytes());
+        }
+        found.add(compare(&judges, type_name, &mutated).expect("valid lines"));
+    }
+    assert_same(&format!("{requests} requests of many filters"), &found);
+    assert!(requests > 300, "{requests} requests");
+}
+
 /// The engine's line against the oracle's document; members in another order are the same document.
 fn assert_same_elements(elements: &[&str], mutated: bool) -> u64 {
     let registry = Registry::r4();

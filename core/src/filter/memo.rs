@@ -2,44 +2,44 @@
 //!
 //! A verdict on one value depends on its bytes and on the plan alone, so a remembered one is what would be found again.
 
-/// Longest value that is remembered, and how many a gate remembers; by their lengths, which is enough to keep a handful of
+/// Longest value that is remembered, and how many are remembered of one place; by their lengths, which is enough to keep a handful of
 /// codes apart.
 const LONGEST: usize = 192;
 const KEPT: usize = 8;
-/// Most gates of one type that remember.
+/// Most places of one type that are remembered.
 const MOST: usize = 64;
 
 /// What the gates of one type remember. Valid for one plan.
 #[derive(Debug, Default)]
 pub(crate) struct Memo {
-    /// By gate; short as long as nobody has remembered anything.
-    gates: Vec<[Entry; KEPT]>,
+    /// By the number of [`Together`](crate::plan::together::Together); short as long as nobody has remembered anything.
+    places: Vec<[Entry; KEPT]>,
 }
 
 #[derive(Debug, Default)]
 struct Entry {
     value: Vec<u8>,
-    verdict: bool,
+    verdicts: u64,
 }
 
 impl Memo {
-    /// The verdict of a gate on a value: remembered, or else found and remembered.
+    /// The verdicts of the gates at a place on a value: remembered, or else found and remembered.
     #[inline]
-    pub(super) fn verdict(&mut self, gate: usize, value: &[u8], find: impl FnOnce() -> bool) -> bool {
-        if value.len() > LONGEST || gate >= MOST {
+    pub(super) fn verdicts(&mut self, place: usize, value: &[u8], find: impl FnOnce() -> u64) -> u64 {
+        if value.len() > LONGEST || place >= MOST {
             return find();
         }
-        if gate >= self.gates.len() {
-            self.gates.resize_with(gate + 1, Default::default);
+        if place >= self.places.len() {
+            self.places.resize_with(place + 1, Default::default);
         }
-        let entry = &mut self.gates[gate][value.len() % KEPT];
+        let entry = &mut self.places[place][value.len() % KEPT];
         // No value is empty, so an entry that was never used is not taken for one.
         if entry.value != value {
-            entry.verdict = find();
+            entry.verdicts = find();
             entry.value.clear();
             entry.value.extend_from_slice(value);
         }
-        entry.verdict
+        entry.verdicts
     }
 }
 
@@ -52,12 +52,12 @@ mod tests {
         let mut memo = Memo::default();
         let mut judged = 0;
         for round in 0..3 {
-            for (value, expected) in [("\"final\"", true), ("\"draft\"", false), ("\"finalis\"", false)] {
-                let verdict = memo.verdict(3, value.as_bytes(), || {
+            for (value, expected) in [("\"final\"", 5), ("\"draft\"", 0), ("\"finalis\"", 2)] {
+                let verdicts = memo.verdicts(3, value.as_bytes(), || {
                     judged += 1;
                     expected
                 });
-                assert_eq!(verdict, expected, "{value} in round {round}");
+                assert_eq!(verdicts, expected, "{value} in round {round}");
             }
         }
         // The first two are of one length and push each other out.
@@ -67,12 +67,12 @@ mod tests {
     #[test]
     fn memory_is_bounded() {
         let mut memo = Memo::default();
-        for gate in 0..1000 {
+        for place in 0..1000 {
             for len in 1..1000 {
-                assert!(memo.verdict(gate, &vec![b'x'; len], || true));
+                assert_eq!(memo.verdicts(place, &vec![b'x'; len], || 1), 1);
             }
         }
-        let held: usize = memo.gates.iter().flatten().map(|entry| entry.value.capacity()).sum();
+        let held: usize = memo.places.iter().flatten().map(|entry| entry.value.capacity()).sum();
         assert!(held <= MOST * KEPT * 2 * LONGEST, "{held}");
     }
 }

@@ -324,9 +324,10 @@ fn paths(type_plan: &TypePlan) -> [(&'static str, Vec<String>); 2] {
     [("captures", captured), ("watches", watched)]
 }
 
-fn told_gates<'p>(filter: &Filter, type_plan: &'p TypePlan) -> Vec<ToldGate<'p>> {
-    let gates = filter.gates.iter().filter_map(|&gate| type_plan.gates.get(gate));
-    gates
+fn told_gates<'p>(filter: &'p Filter, type_plan: &'p TypePlan) -> Vec<ToldGate<'p>> {
+    filter
+        .gates
+        .iter()
         .map(|gate| ToldGate {
             label: &gate.label,
             compares: compares(gate),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::together::Together;
 use crate::ids::IdSet;
 use crate::links::Links;
 use crate::newest::Newest;
@@ -38,24 +39,18 @@ impl Gate {
     }
 }
 
-/// A gate that reads a member of the root.
+/// Who waits for a member of the root.
 #[derive(Clone, Debug)]
-pub struct Waiting {
-    /// The gate's number.
-    pub gate: usize,
-    /// What of it has to be tested when the member has ended.
-    pub below: Below,
-}
-
-/// What a gate has to test when one of the members that it reads has ended.
-#[derive(Clone, Debug)]
-pub enum Below {
-    /// All of it.
-    All,
-    /// Of a test on values, these of its paths: they start with the member.
-    Some(Box<[usize]>),
-    /// The same where it is one path, whose values are captured whole.
-    One(usize),
+pub enum Waiting {
+    /// A gate by itself.
+    Alone {
+        /// The gate's number.
+        gate: usize,
+        /// Of a test on values, those of its paths that start with the member; `None`: all of the test.
+        below: Option<Box<[usize]>>,
+    },
+    /// Gates that read the same values.
+    Together(Box<Together>),
 }
 
 /// The condition of a gate.
@@ -178,7 +173,7 @@ impl Window {
 }
 
 /// A place of values: a slot that the walk captures, and what is left of the path below it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Path {
     /// The slot; `None` for a path that starts at the base element of a composite.
     pub slot: Option<SlotId>,

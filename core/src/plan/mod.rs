@@ -10,6 +10,8 @@ pub(crate) mod literals;
 mod of_type;
 pub mod organized;
 mod paths;
+pub mod together;
+mod ways;
 mod window;
 
 use std::sync::Arc;
@@ -106,8 +108,11 @@ pub struct TypePlan {
     pub gates: Vec<Gate>,
     /// Gates that every line must pass.
     pub always: Vec<usize>,
-    /// The filters: a line passes if it passes all gates of one of them, or if there is none.
+    /// The filters, for `explain`.
     pub filters: Vec<Filter>,
+    /// The filters by their gates, those that could be joined as one: a line passes if it passes all gates of one of them,
+    /// or if there is none.
+    pub ways: Vec<Vec<usize>>,
     /// For each child of the trie's root, the gates that read it.
     pub by_root: Vec<Vec<Waiting>>,
     /// For each child of the trie's root a search for its name in quotes.
@@ -123,8 +128,8 @@ pub struct TypePlan {
 pub struct Filter {
     /// As written.
     pub text: String,
-    /// Its gates, all of which must pass.
-    pub gates: Vec<usize>,
+    /// Its conditions as written.
+    pub gates: Vec<Gate>,
 }
 
 /// A filter parsed, with the text it came from.

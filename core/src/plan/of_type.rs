@@ -3,9 +3,10 @@
 use super::associated::{self, Found, Part, Parts, ProvenanceRule, Stage};
 use super::compile::Compiler;
 use super::elements::Elements;
-use super::gate::{Below, Gate, Path, Test, Waiting, Window};
+use super::gate::{Gate, Path, Test, Waiting, Window};
 use super::paths::Places;
-use super::{Filter, Gather, Parsed, Role, TypePlan, compartment, window};
+use super::together;
+use super::{Filter, Gather, Parsed, Role, TypePlan, compartment, ways, window};
 use crate::problem::Problem;
 use crate::request::Request;
 use crate::scan::trie::{MAX_CHILDREN, Trie};
@@ -65,12 +66,17 @@ impl Compilation<'_> {
         places.trie.insert(0, &["resourceType"]);
         let mut gates = self.own_gates(type_index, part, &mut places);
         let always = (0..gates.len()).collect();
-        let filters = self.filter_gates(type_name, &mut places, &mut gates, problems);
+        let mut filters = self.filters(type_name, &mut places, problems);
+        let ways = ways::join(&filters, &mut gates);
         if places.trie.widest() > MAX_CHILDREN {
             let message = format!("the filters of {type_name} read more than {MAX_CHILDREN} members of one element");
             problems.push(Problem::whole("type-filter", "", message));
         }
-        let by_root = bind_roots(&mut gates, &places.trie);
+        filters
+            .iter_mut()
+            .for_each(|filter| bind_roots(&mut filter.gates, &places.trie));
+        bind_roots(&mut gates, &places.trie);
+        let by_root = by_root(&gates, &places.trie);
         for child in (0..by_root.len()).filter(|&child| by_root[child].is_empty()) {
             places.trie.hush(child);
         }
@@ -88,6 +94,7 @@ impl Compilation<'_> {
             gates,
             always,
             filters,
+            ways,
             by_root,
             root_names,
             contained,
@@ -144,13 +151,7 @@ impl Compilation<'_> {
         })
     }
 
-    fn filter_gates(
-        &self,
-        type_name: &str,
-        places: &mut Places<'_>,
-        gates: &mut Vec<Gate>,
-        problems: &mut Vec<Problem>,
-    ) -> Vec<Filter> {
+    fn filters(&self, type_name: &str, places: &mut Places<'_>, problems: &mut Vec<Problem>) -> Vec<Filter> {
         let mut compiled = Vec::new();
         for Parsed { query, text } in self
             .filters
@@ -164,16 +165,10 @@ impl Compilation<'_> {
                 type_name,
                 text,
             };
-            let first = gates.len();
-            gates.extend(
-                query
-                    .pairs
-                    .iter()
-                    .filter_map(|pair| compiler.gate(pair, places, problems)),
-            );
+            let pairs = query.pairs.iter();
             compiled.push(Filter {
                 text: text.to_string(),
-                gates: (first..gates.len()).collect(),
+                gates: pairs.filter_map(|pair| compiler.gate(pair, places, problems)).collect(),
             });
         }
         // One filter without conditions lets every line through.
@@ -190,26 +185,20 @@ pub(super) fn root_names(trie: &Trie) -> Vec<memchr::memmem::Finder<'static>> {
     trie.node(0).names().map(quoted).collect()
 }
 
-/// What of a test has to be done when a member of the root has ended.
-fn below(test: &Test, child: usize, trie: &Trie) -> Below {
+/// Of a test on values the paths that start with a member of the root; `None`: all of the test has to be done when that
+/// has ended.
+fn below(test: &Test, child: usize, trie: &Trie) -> Option<Box<[usize]>> {
     let Test::Values { paths, .. } = test else {
-        return Below::All;
+        return None;
     };
-    if !test.only_grows() {
-        return Below::All;
-    }
     let is_below = |path: &Path| path.slot.is_some() && trie.root_child(&path.root()) == Some(child);
-    let below: Box<[usize]> = (0..paths.len()).filter(|&index| is_below(&paths[index])).collect();
-    match *below {
-        [path] if paths[path].is_plain() => Below::One(path),
-        _ => Below::Some(below),
-    }
+    let below = (0..paths.len()).filter(|&index| is_below(&paths[index]));
+    test.only_grows().then(|| below.collect())
 }
 
-/// Tells each gate which members of the root it waits for, and each member which gates wait for it.
-pub(super) fn bind_roots(gates: &mut [Gate], trie: &Trie) -> Vec<Vec<Waiting>> {
-    let mut by_root = vec![Vec::new(); trie.node(0).children()];
-    for (index, gate) in gates.iter_mut().enumerate() {
+/// Tells each gate which members of the root it waits for.
+pub(super) fn bind_roots(gates: &mut [Gate], trie: &Trie) {
+    for gate in gates {
         let names = match &gate.test {
             Test::Window { .. } => vec!["meta".to_owned()],
             test => test
@@ -220,14 +209,33 @@ pub(super) fn bind_roots(gates: &mut [Gate], trie: &Trie) -> Vec<Vec<Waiting>> {
                 .collect(),
         };
         for child in names.iter().filter_map(|name| trie.root_child(name)) {
-            if gate.roots & (1 << (child & 127)) == 0 {
-                gate.roots |= 1 << (child & 127);
-                by_root[child].push(Waiting {
-                    gate: index,
-                    below: below(&gate.test, child, trie),
-                });
-            }
+            gate.roots |= 1 << (child & 127);
         }
     }
-    by_root
+}
+
+/// For each member of the root the gates that wait for it.
+fn by_root(gates: &[Gate], trie: &Trie) -> Vec<Vec<Waiting>> {
+    let mut number = 0;
+    let waiting = |child: usize| {
+        let mut waiting = Vec::new();
+        let mut found = together::Found::default();
+        for (index, gate) in gates.iter().enumerate() {
+            if gate.roots >> (child & 127) & 1 == 0 {
+                continue;
+            }
+            match (below(&gate.test, child, trie), &gate.test) {
+                (Some(below), Test::Values { paths, .. }) if below.len() == 1 && paths[below[0]].is_plain() => {
+                    found.add(index, gate, below[0]);
+                }
+                (below, _) => waiting.push(Waiting::Alone { gate: index, below }),
+            }
+        }
+        for together in found.finish(number) {
+            number = together.number + 1;
+            waiting.push(Waiting::Together(Box::new(together)));
+        }
+        waiting
+    };
+    (0..trie.node(0).children()).map(waiting).collect()
 }

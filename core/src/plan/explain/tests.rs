@@ -125,7 +125,7 @@ fn a_gate_waits_for_the_members_that_are_told() {
     let registry = plan.registry();
     let index = registry.type_index("Observation").expect("a type");
     let type_plan = plan.type_plan(index).expect("exported");
-    for gate in &type_plan.gates {
+    for gate in type_plan.filters.iter().flat_map(|filter| &filter.gates) {
         let told = super::members(gate, type_plan);
         assert_eq!(told.len() as u32, gate.roots.count_ones(), "{}", gate.label);
     }

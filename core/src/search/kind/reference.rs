@@ -42,7 +42,7 @@ enum Form {
 }
 
 /// What the parameter tells a reference.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReferenceLeaf {
     /// Types it may point to; empty: any.
     pub targets: Vec<String>,

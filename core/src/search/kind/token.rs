@@ -1,6 +1,10 @@
 //! Tokens: `code`, `system|code`, `|code`, `system|`, against codings, identifiers, codes, booleans and texts.
 
+mod table;
+
 use std::sync::Arc;
+
+pub use table::TokenTable;
 
 use super::ValueError;
 use super::string::{Mode, StringMatcher};
@@ -56,7 +60,7 @@ enum System {
 }
 
 /// What a leaf tells a token besides its datatype.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TokenLeaf {
     /// System of a `code` by its binding.
     pub implied: Option<ImpliedSystem>,
@@ -140,10 +144,11 @@ impl TokenMatcher {
                 .get("concept")
                 .is_some_and(|concept| self.matches(Leaf::CodeableConcept, concept, info)),
             Leaf::CodeableConcept => {
-                json.each_of("coding").any(|coding| self.matches_coding(coding))
+                json.each_of("coding")
+                    .any(|coding| self.matches_coding(Coding::read(coding)))
                     || matches!(self, TokenMatcher::Text(text) if says(json, "text", |t| text.accepts(t, false)))
             }
-            Leaf::Coding => self.matches_coding(json),
+            Leaf::Coding => self.matches_coding(Coding::read(json)),
             Leaf::Identifier => self.matches_identifier(json),
             Leaf::ContactPoint => {
                 let value = json.get("value").and_then(Json::text);
@@ -169,19 +174,7 @@ impl TokenMatcher {
         self.bare_code() == Some(if value { "true" } else { "false" })
     }
 
-    fn matches_coding(&self, json: Json<'_>) -> bool {
-        let mut system = None;
-        let mut code = None;
-        let mut display = None;
-        for (key, value) in json.members() {
-            if key.is("code") {
-                code = value.text();
-            } else if key.is("system") {
-                system = value.text();
-            } else if key.is("display") {
-                display = value.text();
-            }
-        }
+    fn matches_coding(&self, Coding { system, code, display }: Coding<'_>) -> bool {
         match self {
             TokenMatcher::Code(wanted) => wanted.matches(system, code),
             TokenMatcher::Text(text) => display.is_some_and(|display| text.accepts(display, false)),
@@ -289,6 +282,29 @@ impl TokenMatcher {
 
 /// Lists of more codes are not looked for in raw bytes.
 const MOST_LISTED: usize = 64;
+/// What a coding says.
+#[derive(Clone, Copy, Default)]
+struct Coding<'a> {
+    system: Option<Text<'a>>,
+    code: Option<Text<'a>>,
+    display: Option<Text<'a>>,
+}
+
+impl<'a> Coding<'a> {
+    fn read(json: Json<'a>) -> Coding<'a> {
+        let mut coding = Coding::default();
+        for (key, value) in json.members() {
+            if key.is("code") {
+                coding.code = value.text();
+            } else if key.is("system") {
+                coding.system = value.text();
+            } else if key.is("display") {
+                coding.display = value.text();
+            }
+        }
+        coding
+    }
+}
 
 impl Code {
     fn needle(&self, leaf: Leaf, info: &TokenLeaf) -> Option<Needle> {
