@@ -152,7 +152,7 @@ impl<'p> Decider<'p> {
             // What the other members hold has been tested when they ended. A value that is found stays found, so the gate may
             // pass before all places have been read.
             (Below::One(path), Test::Values { paths, matchers, .. }) => match self.memo.as_deref_mut() {
-                Some(memo) => Ok(line.any_remembered(&paths[*path], matchers, gate, memo)),
+                Some(memo) => Ok(line.any_remembered((*path, &paths[*path]), matchers, gate, memo)),
                 None => line.any_value([&paths[*path]], matchers),
             },
             (Below::Some(below), Test::Values { paths, matchers, .. }) => {
@@ -397,11 +397,17 @@ impl<'a> Line<'a> {
     }
 
     /// The same for one path, the values of which are captured whole.
-    fn any_remembered(&self, path: &Path, matchers: &[Matcher], gate: usize, memo: &mut Memo) -> bool {
+    fn any_remembered(
+        &self,
+        (index, path): (usize, &Path),
+        matchers: &[Matcher],
+        gate: usize,
+        memo: &mut Memo,
+    ) -> bool {
         let mut captures = self.captures.iter().filter(|capture| Some(capture.slot) == path.slot);
         captures.any(|capture| {
             let value = &self.bytes[capture.start as usize..capture.end as usize];
-            memo.verdict(gate, value, || accepts_any(matchers, path, Json::new(value)))
+            memo.verdict(gate, index, value, || accepts_any(matchers, path, Json::new(value)))
         })
     }
 

@@ -1,6 +1,7 @@
 //! Verdicts on values that came by before: codes and times repeat from line to line.
 //!
-//! A verdict on one value depends on its bytes and on the plan alone, so a remembered one is what would be found again.
+//! A verdict on one value depends on its bytes, on the path that leads to it and on the plan alone, so a remembered one is
+//! what would be found again.
 
 /// Longest value that is remembered, and how many a gate remembers; by their lengths, which is enough to keep a handful of
 /// codes apart.
@@ -19,13 +20,15 @@ pub(crate) struct Memo {
 #[derive(Debug, Default)]
 struct Entry {
     value: Vec<u8>,
+    /// Which of the gate's paths led to it: the same bytes may be a code of one system there, and of another here.
+    path: usize,
     verdict: bool,
 }
 
 impl Memo {
-    /// The verdict of a gate on a value: remembered, or else found and remembered.
+    /// The verdict of a gate on a value at one of its paths: remembered, or else found and remembered.
     #[inline]
-    pub(super) fn verdict(&mut self, gate: usize, value: &[u8], find: impl FnOnce() -> bool) -> bool {
+    pub(super) fn verdict(&mut self, gate: usize, path: usize, value: &[u8], find: impl FnOnce() -> bool) -> bool {
         if value.len() > LONGEST || gate >= MOST {
             return find();
         }
@@ -34,8 +37,9 @@ impl Memo {
         }
         let entry = &mut self.gates[gate][value.len() % KEPT];
         // No value is empty, so an entry that was never used is not taken for one.
-        if entry.value != value {
+        if entry.value != value || entry.path != path {
             entry.verdict = find();
+            entry.path = path;
             entry.value.clear();
             entry.value.extend_from_slice(value);
         }
@@ -53,7 +57,7 @@ mod tests {
         let mut judged = 0;
         for round in 0..3 {
             for (value, expected) in [("\"final\"", true), ("\"draft\"", false), ("\"finalis\"", false)] {
-                let verdict = memo.verdict(3, value.as_bytes(), || {
+                let verdict = memo.verdict(3, 0, value.as_bytes(), || {
                     judged += 1;
                     expected
                 });
@@ -65,11 +69,21 @@ mod tests {
     }
 
     #[test]
+    fn a_value_elsewhere_is_another() {
+        let mut memo = Memo::default();
+        for _ in 0..2 {
+            for path in [0, 1] {
+                assert_eq!(memo.verdict(0, path, b"\"male\"", || path == 0), path == 0);
+            }
+        }
+    }
+
+    #[test]
     fn memory_is_bounded() {
         let mut memo = Memo::default();
         for gate in 0..1000 {
             for len in 1..1000 {
-                assert!(memo.verdict(gate, &vec![b'x'; len], || true));
+                assert!(memo.verdict(gate, len % 2, &vec![b'x'; len], || true));
             }
         }
         let held: usize = memo.gates.iter().flatten().map(|entry| entry.value.capacity()).sum();
