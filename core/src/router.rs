@@ -116,7 +116,7 @@ impl<F> Router<F> {
         self.plan.stage() == Stage::Main
     }
 
-    /// Takes the batch of a block. `too_long`: behind the block comes one line that is over the limit.
+    /// Takes the batch of a block; of the block itself only what the batch points to has to be there. `too_long`: behind the block comes one line that is over the limit.
     pub fn take<S: Sink<File = F>>(
         &mut self,
         block: &[u8],
@@ -138,10 +138,7 @@ impl<F> Router<F> {
             self.run(block, batch, run, sink)?;
         }
         self.line += batch.lines + u64::from(too_long);
-        self.offset = self
-            .offset
-            .filter(|_| !too_long)
-            .map(|offset| offset + block.len() as u64);
+        self.offset = self.offset.filter(|_| !too_long).map(|offset| offset + batch.length);
         if !self.is_first() {
             return Ok(());
         }
@@ -187,7 +184,7 @@ impl<F> Router<F> {
     /// Where a run stands in its input, if it is written as it stands there.
     fn origin(&self, run: &Run) -> Option<Origin> {
         let input = usize::try_from(self.report.inputs).ok()?.checked_sub(1)?;
-        let offset = self.offset? + u64::from(run.start);
+        let offset = self.offset? + u64::from(run.origin);
         (self.is_first() && !run.made && run.terminated).then_some(Origin { input, offset })
     }
 

@@ -145,6 +145,8 @@ pub struct Batch {
     pub bytes: u64,
     /// Resources read, by the type's number in the registry.
     pub read: Vec<u64>,
+    /// Bytes of the whole block. The block itself may be gone by now, but for what was kept of it.
+    pub length: u64,
 }
 
 /// Kept lines of one type that stand side by side.
@@ -154,6 +156,8 @@ pub struct Run {
     pub start: u32,
     /// One past the last byte.
     pub end: u32,
+    /// Where in the block it began when that was read, wherever its bytes are by now.
+    pub origin: u32,
     /// The type's number in the registry.
     pub type_index: u32,
     /// How many lines.
@@ -201,6 +205,7 @@ enum Line {
 /// Sieves a block of whole lines, each ending in `\n`, into `batch`, which is cleared first.
 pub fn run(plan: &Plan, block: &[u8], scratch: &mut Scratch, batch: &mut Batch) {
     batch.clear(plan.registry().types().len());
+    batch.length = block.len() as u64;
     if scratch.known.begin(plan) {
         scratch.memos.clear();
         scratch.memos.resize_with(plan.registry().types().len(), Memo::default);
@@ -259,6 +264,7 @@ impl Batch {
         self.bad.clear();
         self.lines = 0;
         self.bytes = 0;
+        self.length = 0;
         self.read.clear();
         self.read.resize(types, 0);
     }
@@ -313,6 +319,7 @@ impl Batch {
         let end = if carriage_return { newline - 1 } else { newline };
         let mut run = Run {
             start: start as u32,
+            origin: start as u32,
             end: if carriage_return {
                 end as u32
             } else {
@@ -673,6 +680,31 @@ mod tests {
                 [BadLine::NoResourceType],
                 "{value}"
             );
+        }
+    }
+
+    /// The same bytes may be a date at one member and no period at another: what is remembered of one is not the other's.
+    #[test]
+    fn a_value_is_judged_by_where_it_stands_whatever_came_before() {
+        let observation = |member: &str| format!("{{\"resourceType\":\"Observation\",\"{member}\":\"2020-01-01\"}}\n");
+        let [right, wrong] = ["effectiveDateTime", "effectivePeriod"].map(observation);
+        for (block, kept) in [
+            (
+                format!("{right}{wrong}{right}"),
+                [right.clone(), right.clone()].concat(),
+            ),
+            (format!("{wrong}{right}{wrong}"), right.clone()),
+        ] {
+            let filtered = Request {
+                type_filters: vec!["Observation?date=2020".into()],
+                ..Request::default()
+            };
+            let batch = sieve(filtered, &block);
+            let runs = batch
+                .runs
+                .iter()
+                .map(|run| &block[run.start as usize..run.end as usize]);
+            assert_eq!(runs.collect::<String>(), kept);
         }
     }
 }

@@ -105,16 +105,18 @@ fn fewest(mut needles: Vec<Needle>) -> Vec<Vec<u8>> {
     texts
 }
 
+/// What the most telling of some gates needs.
+fn best<'g>(gates: impl Iterator<Item = &'g Gate>) -> Needles {
+    gates.filter_map(of_gate).max_by_key(|needles| worth(needles))
+}
+
 /// What a line of the type holds that passes: what a gate needs that all have to pass, or else what each filter needs.
 fn of_type(type_plan: &TypePlan) -> Needles {
-    let best = |gates: &[usize]| {
-        let each = gates.iter().filter_map(|&gate| type_plan.gates.get(gate));
-        each.filter_map(of_gate).max_by_key(|needles| worth(needles))
-    };
-    let of_all = best(&type_plan.always);
+    let always = type_plan.always.iter().filter_map(|&gate| type_plan.gates.get(gate));
+    let of_all = best(always);
     let of_filters = match type_plan.filters.as_slice() {
         [] => None,
-        filters => any_of(filters.iter().map(|filter| best(&filter.gates))),
+        filters => any_of(filters.iter().map(|filter| best(filter.gates.iter()))),
     };
     // None of an empty list means that nothing passes, which is nobody's request.
     let candidates = [of_all, of_filters].into_iter().flatten();
