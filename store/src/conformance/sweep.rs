@@ -131,6 +131,7 @@ pub(super) async fn purged_jobs_are_forgotten_later(store: &dyn Store) {
     assert_eq!(store.forget(at(99), 9).await.unwrap(), 1);
     assert_eq!(store.get("a", Asker::Server).await.unwrap(), None);
     assert_eq!(store.tally().await.unwrap().of(State::Accepted), 1);
+    assert_eq!(claim(store, 20).await.expect("c waits").job.id, "c");
     // Nothing of it is left: id and file id can be used again.
     let lease = begin(store, "a", "other", 20).await.lease;
     store.add_file(&lease, &new_file("f1", "x.ndjson")).await.unwrap();

@@ -13,11 +13,12 @@ mod schema;
 mod sweep;
 
 use std::fs::File;
+use std::future::ready;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, Sqlite, Transaction};
+use sqlx::{ConnectOptions, Connection, Sqlite, SqliteConnection, Transaction};
 
 use crate::{Error, Kind, Result};
 
@@ -111,7 +112,13 @@ impl SqliteStore {
         }
         let connection = options.connection().filename(path).read_only(options.read_only);
         prepare(path, &connection, options.read_only).await?;
-        let write = options.pool(1).connect_with(connection.clone()).await?;
+        // SQLite ends a transaction by itself when the disk is full or fails. sqlx then still counts it as open, for as
+        // long as the connection lives, and refuses the next one.
+        let fit = |connection: &mut SqliteConnection| !connection.is_in_transaction();
+        let write = options
+            .pool(1)
+            .before_acquire(move |connection, _| Box::pin(ready(Ok(fit(connection)))));
+        let write = write.connect_with(connection.clone()).await?;
         let read = options
             .pool(options.readers)
             .connect_with(connection.read_only(true))
@@ -119,8 +126,12 @@ impl SqliteStore {
         Ok(SqliteStore { write, read })
     }
 
-    /// Makes a store in memory, which is gone with its last clone.
+    /// Makes a store in memory, which is gone with its last clone. Its size has no limit.
     pub async fn in_memory(options: &Options) -> Result<Self> {
+        let options = Options {
+            max_pages: None,
+            ..options.clone()
+        };
         let connection = options.connection().in_memory(true).shared_cache(false);
         // Each connection would have a database of its own.
         let pool = options.pool(1).connect_with(connection).await?;
