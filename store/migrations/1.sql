@@ -1,4 +1,4 @@
--- Times are milliseconds since 1970, UTC. Long texts stand last: a row is read from its start.
+-- Times are milliseconds since 1970, UTC.
 
 CREATE TABLE job (
     id TEXT NOT NULL PRIMARY KEY,
@@ -27,18 +27,23 @@ CREATE TABLE job (
     expires INTEGER,
     url TEXT NOT NULL,
     failure TEXT,
-    report TEXT,
-    kick_off TEXT NOT NULL,
     CHECK ((holder IS NULL) = (beat IS NULL) AND (holder IS NULL) = (lease_until IS NULL)),
     CHECK (state <> 'running' OR holder IS NOT NULL),
     CHECK (holder IS NULL OR state IN ('running', 'cancelled'))
 ) STRICT;
 
-CREATE INDEX job_by_state ON job (state, seq);
-CREATE INDEX job_by_owner ON job (owner, state);
+CREATE INDEX job_by_state ON job (state, owner, seq);
 CREATE INDEX job_by_turn ON job (owner, turn);
 CREATE INDEX job_last_turn ON job (turn);
 CREATE INDEX job_by_expiry ON job (state, expires);
+
+-- Long texts, apart from the rows that are gone through to find the next job or what is over.
+CREATE TABLE document (
+    job TEXT NOT NULL REFERENCES job (id) ON DELETE CASCADE,
+    kind TEXT NOT NULL CHECK (kind IN ('kick_off', 'report')),
+    text TEXT NOT NULL,
+    PRIMARY KEY (job, kind)
+) STRICT;
 
 CREATE TABLE file (
     job TEXT NOT NULL REFERENCES job (id) ON DELETE CASCADE,

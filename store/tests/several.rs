@@ -313,7 +313,7 @@ fn child() {
 
 fn say(line: &str) {
     // The runner's own text may stand before it on the line.
-    println!("\n@{line}");
+    std::io::stdout().write_all(format!("\n@{line}\n").as_bytes()).unwrap();
 }
 
 /// Works on and on, and says what the store has answered, until it is killed.

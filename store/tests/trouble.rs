@@ -80,7 +80,6 @@ fn is<T>(answer: Result<T, Error>, kind: Kind) {
         text.len() > 10 && !text.ends_with('.') && !text.contains("secret-name"),
         "{text}"
     );
-    println!("{kind:?}: {text}");
 }
 
 /// Opening fails with that kind, also for reading only, and the file's bytes are as before.

@@ -29,8 +29,9 @@ const GIVE_UP: &str = concat!(
 /// Of each owner the oldest job that can be claimed; of the owners the one with the fewest running jobs, then the one
 /// that has waited longest for its turn.
 const NEXT: &str = concat!(
-    "WITH open AS (SELECT owner, MIN(seq) AS seq FROM job \
-     WHERE state = 'accepted' OR (state = 'running' AND ",
+    "WITH open AS (SELECT owner, MIN(seq) AS seq FROM \
+     (SELECT owner, seq FROM job WHERE state = 'accepted' \
+     UNION ALL SELECT owner, seq FROM job WHERE state = 'running' AND ",
     run_out!(),
     ") GROUP BY owner) \
      SELECT seq FROM open ORDER BY \
@@ -43,9 +44,10 @@ const TAKE: &str = concat!(
     "UPDATE job SET lost = lost + (state = 'running'), state = 'running', since = ?1, attempt = attempt + 1, \
      turn = (SELECT MAX(turn) + 1 FROM job), holder = ?2, beat = ?1, lease_until = ?3, bytes_done = 0, bytes_total = 0 \
      WHERE seq = ?4 RETURNING ",
-    job_columns!(),
-    ", kick_off"
+    job_columns!()
 );
+
+const KICK_OFF: &str = "SELECT text FROM document WHERE job = ?1 AND kind = 'kick_off'";
 
 const RENEW: &str = "UPDATE job SET beat = ?1, lease_until = ?2, bytes_done = ?3, bytes_total = ?4 \
                      WHERE id = ?5 AND state = 'running' AND attempt = ?6 AND holder = ?7";
@@ -133,9 +135,9 @@ async fn take(change: &mut Transaction<'static, Sqlite>, seq: i64, claim: &Claim
         attempt: job.attempt,
         holder: claim.holder.clone(),
     };
-    Ok(Claimed {
-        job,
-        kick_off: row.try_get("kick_off")?,
-        lease,
-    })
+    let kick_off = sqlx::query_scalar(KICK_OFF)
+        .bind(&job.id)
+        .fetch_one(&mut **change)
+        .await?;
+    Ok(Claimed { job, kick_off, lease })
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::Row;
+use sqlx::SqliteConnection;
 
 use super::SqliteStore;
 use super::claim::held;
@@ -12,14 +12,30 @@ use crate::{
     State, StoredFile, Submitted, Tally, Time, Turn,
 };
 
-const INSERT: &str = "INSERT INTO job (id, seq, owner, profile, created, transaction_time, state, since, url, kick_off) \
-                      VALUES (?1, (SELECT COALESCE(MAX(seq), 0) + 1 FROM job), ?2, ?3, ?4, ?5, 'accepted', ?4, ?6, ?7)";
+const INSERT: &str = "INSERT INTO job (id, seq, owner, profile, created, transaction_time, state, since, url) \
+                      VALUES (?1, (SELECT COALESCE(MAX(seq), 0) + 1 FROM job), ?2, ?3, ?4, ?5, 'accepted', ?4, ?6)";
 
-const COMPLETE: &str = "UPDATE job SET state = 'complete', since = ?1, expires = ?2, report = ?3, holder = NULL, beat = NULL, \
-                        lease_until = NULL WHERE id = ?4 AND state = 'running' AND attempt = ?5 AND holder = ?6";
+const KICK_OFF: &str = "SELECT text FROM document JOIN job ON job.id = document.job \
+                        WHERE job.id = ?1 AND kind = 'kick_off' AND (?2 IS NULL OR owner = ?2)";
 
-const FAIL: &str = "UPDATE job SET state = 'failed', since = ?1, expires = ?2, failure = ?3, holder = NULL, beat = NULL, \
-                    lease_until = NULL WHERE id = ?4 AND state = 'running' AND attempt = ?5 AND holder = ?6";
+const SETTLE: &str = "UPDATE job SET state = ?1, since = ?2, expires = ?3, failure = ?4, holder = NULL, beat = NULL, \
+                      lease_until = NULL WHERE id = ?5 AND state = 'running' AND attempt = ?6 AND holder = ?7";
+
+/// How a worker's attempt ended.
+#[derive(Clone, Copy)]
+enum Outcome<'a> {
+    Report(&'a str),
+    Failure(&'a str),
+}
+
+async fn document(change: &mut SqliteConnection, job: &str, kind: &str, text: &str) -> Result<()> {
+    let query = sqlx::query("INSERT INTO document (job, kind, text) VALUES (?1, ?2, ?3)")
+        .bind(job)
+        .bind(kind)
+        .bind(text);
+    query.execute(change).await?;
+    Ok(())
+}
 
 impl SqliteStore {
     async fn insert(&self, job: &NewJob, bounds: Bounds, now: Time) -> Result<Submitted> {
@@ -49,22 +65,33 @@ impl SqliteStore {
             .bind(now.0)
             .bind(job.transaction_time.0)
             .bind(&job.url)
-            .bind(&job.kick_off)
             .execute(&mut *change)
             .await?;
+        document(&mut change, &job.id, "kick_off", &job.kick_off).await?;
         change.commit().await?;
         Ok(Submitted::Accepted)
     }
 
-    async fn settle(&self, sql: &'static str, lease: &Lease, text: &str, expires: Time, now: Time) -> Result<()> {
-        let query = sqlx::query(sql)
+    async fn settle(&self, lease: &Lease, outcome: Outcome<'_>, expires: Time, now: Time) -> Result<()> {
+        let (state, failure) = match outcome {
+            Outcome::Report(_) => (State::Complete, None),
+            Outcome::Failure(text) => (State::Failed, Some(text)),
+        };
+        let mut change = self.begin().await?;
+        let query = sqlx::query(SETTLE)
+            .bind(state.name())
             .bind(now.0)
             .bind(expires.0)
-            .bind(text)
+            .bind(failure)
             .bind(&lease.job)
             .bind(lease.attempt)
             .bind(&lease.holder);
-        held(query.execute(&self.write).await?.rows_affected())
+        held(query.execute(&mut *change).await?.rows_affected())?;
+        if let Outcome::Report(text) = outcome {
+            document(&mut change, &lease.job, "report", text).await?;
+        }
+        change.commit().await?;
+        Ok(())
     }
 
     async fn cancel_one(&self, id: &str, asker: Asker<'_>, now: Time) -> Result<Cancelled> {
@@ -147,11 +174,11 @@ impl JobStore for SqliteStore {
     }
 
     fn complete<'a>(&'a self, lease: &'a Lease, report: &'a str, expires: Time, now: Time) -> Reply<'a, ()> {
-        Box::pin(self.settle(COMPLETE, lease, report, expires, now))
+        Box::pin(self.settle(lease, Outcome::Report(report), expires, now))
     }
 
     fn fail<'a>(&'a self, lease: &'a Lease, failure: &'a str, expires: Time, now: Time) -> Reply<'a, ()> {
-        Box::pin(self.settle(FAIL, lease, failure, expires, now))
+        Box::pin(self.settle(lease, Outcome::Failure(failure), expires, now))
     }
 
     fn release<'a>(&'a self, lease: &'a Lease, now: Time) -> Reply<'a, ()> {
@@ -168,9 +195,8 @@ impl JobStore for SqliteStore {
 
     fn kick_off<'a>(&'a self, id: &'a str, asker: Asker<'a>) -> Reply<'a, Option<String>> {
         Box::pin(async move {
-            let query = sqlx::query("SELECT kick_off FROM job WHERE id = ?1 AND (?2 IS NULL OR owner = ?2)");
-            let row = query.bind(id).bind(asker.owner()).fetch_optional(&self.read).await?;
-            Ok(row.map(|row| row.try_get("kick_off")).transpose()?)
+            let query = sqlx::query_scalar(KICK_OFF).bind(id).bind(asker.owner());
+            Ok(query.fetch_optional(&self.read).await?)
         })
     }
 

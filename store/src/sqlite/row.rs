@@ -9,7 +9,8 @@ use crate::{Error, Folder, Job, Kind, Progress, Result, State, StoredFile, Time}
 macro_rules! job_columns {
     () => {
         "job.id, owner, profile, created, transaction_time, state, since, job.attempt, lost, holder, lease_until, \
-         bytes_done, bytes_total, expires, url, failure, report"
+         bytes_done, bytes_total, expires, url, failure, \
+         (SELECT text FROM document WHERE document.job = job.id AND kind = 'report') AS report"
     };
 }
 
