@@ -30,7 +30,7 @@ const GIVE_UP: &str = concat!(
 /// that has waited longest for its turn.
 const NEXT: &str = concat!(
     "WITH open AS (SELECT owner, MIN(seq) AS seq FROM \
-     (SELECT owner, seq FROM job WHERE state = 'accepted' \
+     (SELECT owner, MIN(seq) AS seq FROM job WHERE state = 'accepted' GROUP BY owner \
      UNION ALL SELECT owner, seq FROM job WHERE state = 'running' AND ",
     run_out!(),
     ") GROUP BY owner) \
