@@ -116,56 +116,69 @@ mod tests {
     use super::*;
     use crate::search::table::ImpliedSystem;
 
-    /// Each matcher alone is the judge of what the table says of all of them.
-    #[test]
-    fn says_what_each_token_says() {
-        let asked = [
-            "x1",
-            "X1",
-            "http://a|X1",
-            "http://a|x1",
-            "http://a|",
-            "http://b|",
-            "|X1",
-            "|x1",
-            "true",
-            "false",
-            "TRUE",
-            "straße",
-            "STRASSE",
-            "ΟΔΟΣ",
-            "οδος",
-            "k",
-            "\u{212a}",
-            "http://a|k",
-            "é",
-            "É",
-            "a longer code",
-            "A Longer Code",
-        ];
-        let matchers: Vec<TokenMatcher> = asked.map(|text| TokenMatcher::code(text).expect(text)).to_vec();
-        let table = TokenTable::new(matchers.iter().enumerate().map(|(bit, matcher)| (matcher, 1 << bit)));
-        let codes = [
-            "x1",
-            "X1",
-            "y",
-            "true",
-            "k",
-            "K",
-            "straße",
-            "\\u0078\\u0031",
-            "ΟΔΟΣ",
-            "οδος",
-            "\u{212a}",
-            "é",
-            "\\u00c9",
-            "a Longer code",
-            "",
-        ];
+    const ASKED: [&str; 22] = [
+        "x1",
+        "X1",
+        "http://a|X1",
+        "http://a|x1",
+        "http://a|",
+        "http://b|",
+        "|X1",
+        "|x1",
+        "true",
+        "false",
+        "TRUE",
+        "straße",
+        "STRASSE",
+        "ΟΔΟΣ",
+        "οδος",
+        "k",
+        "\u{212a}",
+        "http://a|k",
+        "é",
+        "É",
+        "a longer code",
+        "A Longer Code",
+    ];
+
+    const CODES: [&str; 15] = [
+        "x1",
+        "X1",
+        "y",
+        "true",
+        "k",
+        "K",
+        "straße",
+        "\\u0078\\u0031",
+        "ΟΔΟΣ",
+        "οδος",
+        "\u{212a}",
+        "é",
+        "\\u00c9",
+        "a Longer code",
+        "",
+    ];
+
+    const LEAVES: [Leaf; 12] = [
+        Leaf::CodeableReference,
+        Leaf::CodeableConcept,
+        Leaf::Coding,
+        Leaf::Identifier,
+        Leaf::ContactPoint,
+        Leaf::Code,
+        Leaf::Boolean,
+        Leaf::Id,
+        Leaf::Uri,
+        Leaf::Canonical,
+        Leaf::Text,
+        Leaf::Other,
+    ];
+
+    fn stored() -> Vec<String> {
         let mut stored: Vec<String> = ["true", "false", "null", "1", "{}", "[]", "\"\""]
             .map(str::to_owned)
             .to_vec();
-        for code in codes {
+        for code in CODES {
             stored.push(format!("\"{code}\""));
             for system in [
                 "",
@@ -182,6 +195,15 @@ mod tests {
             }
         }
         stored.push("{\"system\":\"http://a\"}".to_owned());
+        stored
+    }
+
+    /// Each matcher alone is the judge of what the table says of all of them.
+    #[test]
+    fn says_what_each_token_says() {
+        let matchers: Vec<TokenMatcher> = ASKED.map(|text| TokenMatcher::code(text).expect(text)).to_vec();
+        let table = TokenTable::new(matchers.iter().enumerate().map(|(bit, matcher)| (matcher, 1 << bit)));
+        let stored = stored();
         let implied = |systems: &[&str], codes: &[(&str, usize)]| {
             Some(ImpliedSystem {
                 systems: systems.iter().map(|&system| system.to_owned()).collect(),
@@ -194,24 +216,10 @@ mod tests {
             (implied(&["http://a"], &[]), false),
             (implied(&["http://b", "http://a"], &[("X1", 1), ("k", 0)]), false),
         ];
-        let leaves = [
-            Leaf::CodeableReference,
-            Leaf::CodeableConcept,
-            Leaf::Coding,
-            Leaf::Identifier,
-            Leaf::ContactPoint,
-            Leaf::Code,
-            Leaf::Boolean,
-            Leaf::Id,
-            Leaf::Uri,
-            Leaf::Canonical,
-            Leaf::Text,
-            Leaf::Other,
-        ];
         let mut said = 0;
         for (implied, exact) in infos {
             let info = TokenLeaf { implied, exact };
-            for (leaf, text) in leaves
+            for (leaf, text) in LEAVES
                 .iter()
                 .flat_map(|leaf| stored.iter().map(move |text| (*leaf, text)))
             {
@@ -223,16 +231,16 @@ mod tests {
                         verdicts >> bit & 1 == 1,
                         alone,
                         "{} {leaf:?} {text} {info:?}",
-                        asked[bit]
+                        ASKED[bit]
                     );
                     said |= u64::from(alone) << bit;
                 }
             }
         }
         // Every one but `STRASSE`, which lower case does not make `straße`, was found somewhere.
-        let found: Vec<&str> = (0..asked.len())
+        let found: Vec<&str> = (0..ASKED.len())
             .filter(|bit| said >> bit & 1 == 0)
-            .map(|bit| asked[bit])
+            .map(|bit| ASKED[bit])
             .collect();
         assert_eq!(found, ["STRASSE"]);
     }
