@@ -682,29 +682,4 @@ mod tests {
             );
         }
     }
-
-    /// The same bytes may be a date at one member and no period at another: what is remembered of one is not the other's.
-    #[test]
-    fn a_value_is_judged_by_where_it_stands_whatever_came_before() {
-        let observation = |member: &str| format!("{{\"resourceType\":\"Observation\",\"{member}\":\"2020-01-01\"}}\n");
-        let [right, wrong] = ["effectiveDateTime", "effectivePeriod"].map(observation);
-        for (block, kept) in [
-            (
-                format!("{right}{wrong}{right}"),
-                [right.clone(), right.clone()].concat(),
-            ),
-            (format!("{wrong}{right}{wrong}"), right.clone()),
-        ] {
-            let filtered = Request {
-                type_filters: vec!["Observation?date=2020".into()],
-                ..Request::default()
-            };
-            let batch = sieve(filtered, &block);
-            let runs = batch
-                .runs
-                .iter()
-                .map(|run| &block[run.start as usize..run.end as usize]);
-            assert_eq!(runs.collect::<String>(), kept);
-        }
-    }
 }
