@@ -105,7 +105,16 @@ fn any_of<'g>(mut gates: impl Iterator<Item = &'g Gate>) -> Gate {
     let mut one = gates.next().cloned().expect("a gate stands for at least one");
     for other in gates {
         one.label = format!("{} or {}", one.label, other.label);
-        if let (Test::Values { matchers, .. }, Test::Values { matchers: more, .. }) = (&mut one.test, &other.test) {
+        if let (
+            Test::Values { paths, matchers, .. },
+            Test::Values {
+                paths: same,
+                matchers: more,
+                ..
+            },
+        ) = (&mut one.test, &other.test)
+        {
+            debug_assert!(paths == same, "gates of one name read the same places");
             matchers.extend_from_slice(more);
         }
     }
