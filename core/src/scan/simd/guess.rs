@@ -11,32 +11,16 @@ pub fn as_guessed(found: usize, from: usize, length: usize) -> usize {
     // Else the search is made to count for the comparison in every step.
     let found = hidden(found);
     if found == from + length {
-        taken(hidden(from) + length)
+        hidden(hidden(from) + length)
     } else {
         found
     }
 }
 
-/// The value, of which the compiler does not know what it is, and so computes nothing from it beforehand.
+/// The value, of which the compiler does not know what it is: it computes nothing from it beforehand, takes it for no other, and
+/// makes no choice without a branch between it and another, since for the compiler something happens here.
 #[inline(always)]
 pub fn hidden(value: usize) -> usize {
-    #[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), not(miri)))]
-    {
-        let mut value = value;
-        // SAFETY: there is no instruction in it.
-        unsafe {
-            std::arch::asm!("/* {0} */", inout(reg) value, options(nomem, nostack, preserves_flags));
-        }
-        value
-    }
-    #[cfg(not(all(any(target_arch = "x86_64", target_arch = "aarch64"), not(miri))))]
-    value
-}
-
-/// The value on this side of a branch, which the compiler must not make a choice without a branch: for it something happens
-/// here.
-#[inline(always)]
-fn taken(value: usize) -> usize {
     #[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), not(miri)))]
     {
         let mut value = value;
