@@ -22,9 +22,11 @@ use crate::scan::trie::Trie;
 use crate::scan::walk::{self, Fault, Flow, WalkScratch, Walked, Watch};
 use crate::search::table::Registry;
 
+mod heads;
 mod known;
 mod skim;
 
+use heads::Heads;
 use known::Known;
 pub use known::Learning;
 pub use skim::Prefilter;
@@ -39,8 +41,8 @@ pub struct Scratch {
     type_trie: Trie,
     /// Finds where two JSON texts meet.
     joint: Finder<'static>,
-    /// How the line before began, up to behind its type, which is most often the type of the next.
-    last_type: (Vec<u8>, usize),
+    /// How lines began, and their types.
+    heads: Heads,
     /// What has been gathered for the passes behind this one.
     pub gathered: Gathered,
     /// Takes down Patients and Groups as they go by.
@@ -114,13 +116,12 @@ impl Default for Scratch {
         let mut type_trie = Trie::default();
         let node = type_trie.insert(0, &["resourceType"]);
         type_trie.capture(node);
-        let last_type = (Vec::new(), 0);
         Scratch {
             walk: WalkScratch::default(),
             states: GateStates::default(),
             type_trie,
             joint: Finder::new(b"}{"),
-            last_type,
+            heads: Heads::default(),
             gathered: Gathered::default(),
             roll: None,
             known: Known::new(true),
@@ -207,8 +208,14 @@ pub fn run(plan: &Plan, block: &[u8], scratch: &mut Scratch, batch: &mut Batch) 
     batch.clear(plan.registry().types().len());
     batch.length = block.len() as u64;
     if scratch.known.begin(plan) {
+        scratch.heads = Heads::default();
+        let remember = if scratch.known.is_on() {
+            plan.registry().types().len()
+        } else {
+            0
+        };
         scratch.memos.clear();
-        scratch.memos.resize_with(plan.registry().types().len(), Memo::default);
+        scratch.memos.resize_with(remember, Memo::default);
     }
     debug_assert!(block.is_empty() || block.ends_with(b"\n"));
     let mut duty = None;
@@ -384,7 +391,7 @@ fn sieve_line<'p>(
     scratch: &mut Scratch,
     duty: &mut Option<Duty<'p>>,
 ) -> Line {
-    let type_index = match leading_type(plan.registry(), block, start, &mut scratch.last_type) {
+    let type_index = match scratch.heads.type_of(plan.registry(), block, start) {
         Some(type_index) => type_index,
         None => match type_by_walk(plan.registry(), block, start, scratch) {
             Ok(type_index) => type_index,
@@ -527,34 +534,6 @@ impl Watch for ToTheEnd {
     fn root_closed(&mut self, _: usize, _: &[u8], _: usize, _: &[Capture]) -> Flow {
         Flow::Continue
     }
-}
-
-/// The type of a line that begins with `{"resourceType":"…"`, blanks allowed. `None`: look properly.
-fn leading_type(registry: &Registry, block: &[u8], start: usize, last: &mut (Vec<u8>, usize)) -> Option<usize> {
-    if !last.0.is_empty() && block[start..].starts_with(&last.0) {
-        return Some(last.1);
-    }
-    let at = expect(block, start, b"{")?;
-    let at = expect(block, at, b"\"resourceType\"")?;
-    let at = expect(block, at, b":")?;
-    let at = expect(block, at, b"\"")?;
-    let rest = &block[at..];
-    let end = rest.iter().take(65).position(|&byte| byte == b'"')?;
-    let name = std::str::from_utf8(&rest[..end]).ok()?;
-    let type_index = registry.type_index(name)?;
-    last.0.clear();
-    last.0.extend_from_slice(&block[start..=at + end]);
-    last.1 = type_index;
-    Some(type_index)
-}
-
-/// Skips blanks, then wants these bytes; returns where they end.
-fn expect(block: &[u8], from: usize, wanted: &[u8]) -> Option<usize> {
-    let mut at = from;
-    while matches!(block.get(at), Some(b' ' | b'\t')) {
-        at += 1;
-    }
-    block[at..].starts_with(wanted).then_some(at + wanted.len())
 }
 
 /// Stops as soon as the type has been read: whether the rest is right is seen in the walk for that type.

@@ -43,13 +43,20 @@ impl Known {
 
     /// Before a block: what was learned under another plan is forgotten. `true`: that is so.
     pub(super) fn begin(&mut self, plan: &Plan) -> bool {
-        let is_new = self.on && !self.plan.as_ref().is_some_and(|known| known.is_same(plan));
+        let is_new = !self.plan.as_ref().is_some_and(|known| known.is_same(plan));
         if is_new {
-            *self = Known::new(true);
+            *self = Known::new(self.on);
             self.plan = Some(plan.clone());
-            self.by_type.resize_with(plan.registry().types().len(), || None);
+            if self.on {
+                self.by_type.resize_with(plan.registry().types().len(), || None);
+            }
         }
         is_new
+    }
+
+    /// Whether anything is learned at all.
+    pub(super) fn is_on(&self) -> bool {
+        self.on
     }
 
     /// Reads the line that starts at `start`, as [`walk::line`] does.

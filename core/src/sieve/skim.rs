@@ -6,7 +6,8 @@
 
 use std::ops::Range;
 
-use super::{Batch, Duty, Scratch, leading_type, one};
+use super::heads::{Heads, LONGEST, PLACES, place};
+use super::{Batch, Duty, Scratch, one};
 use crate::plan::Plan;
 use crate::plan::literals::{Literals, Pairs};
 use crate::scan::simd::line_ends::{LineEnds, MOST_PLACES, line_ends};
@@ -19,11 +20,6 @@ use pace::Pace;
 const PIECE: usize = 256 << 10;
 /// Bytes that are sieved in the time that it takes to look whether a literal stands about a pair.
 const BYTES_A_PAIR: usize = 32;
-/// Places for beginnings of lines, and how long one is at most.
-const HEADS: usize = 64;
-const LONGEST_HEAD: usize = 128;
-/// Where the name of the type stands in most lines.
-const NAME: usize = b"{\"resourceType\":\"".len();
 
 /// When the raw prefilter looks at a block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,13 +103,7 @@ impl Skim {
     /// The type of a line that may be passed over; `None`: it has to be sieved. Asks for everything but what
     /// [`crate::scan::simd::line_ends::LineEnd::is_odd`] says.
     #[inline]
-    fn skipped(
-        &mut self,
-        plan: &Plan,
-        block: &[u8],
-        line: Range<usize>,
-        last_type: &mut (Vec<u8>, usize),
-    ) -> Option<Skipped> {
+    fn skipped(&mut self, plan: &Plan, block: &[u8], line: Range<usize>, types: &mut Heads) -> Option<Skipped> {
         let bytes = &block[line.clone()];
         // A line that was cut off must be told as bad, not dropped: what was cut off may have been what is looked for.
         let is_whole = bytes.last() == Some(&b'}') || bytes.trim_ascii_end().last() == Some(&b'}');
@@ -125,40 +115,26 @@ impl Skim {
         if let Some(head) = self.heads.get(place).filter(is_known) {
             return head.skipped();
         }
-        let head = self.read_head(plan, block, line, last_type)?;
+        let head = self.read_head(plan, block, line, types)?;
         let skipped = head.skipped();
-        self.heads.resize_with(HEADS, Head::default);
+        self.heads.resize_with(PLACES, Head::default);
         self.heads[place] = head;
         skipped
     }
 
     #[inline(never)]
-    fn read_head(
-        &self,
-        plan: &Plan,
-        block: &[u8],
-        line: Range<usize>,
-        last_type: &mut (Vec<u8>, usize),
-    ) -> Option<Head> {
-        let type_index = leading_type(plan.registry(), block, line.start, last_type)?;
+    fn read_head(&self, plan: &Plan, block: &[u8], line: Range<usize>, types: &mut Heads) -> Option<Head> {
+        let type_index = types.type_of(plan.registry(), block, line.start)?;
         // The quotes of `"resourceType"` and those of the name.
         let bytes = &block[line];
         let end = memchr::memchr_iter(b'"', bytes).nth(3)? + 1;
         Some(Head {
-            bytes: bytes.get(..end).filter(|head| head.len() <= LONGEST_HEAD)?.to_vec(),
+            bytes: bytes.get(..end).filter(|head| head.len() <= LONGEST)?.to_vec(),
             type_index,
             skips: self.skips.get(type_index) == Some(&true),
             is_foreign: plan.type_plan(type_index).is_none(),
         })
     }
-}
-
-/// The place for the head of a line.
-#[inline]
-fn place(line: &[u8]) -> Option<usize> {
-    let name = line.get(NAME..NAME + 8)?;
-    let name = u64::from_le_bytes(name.try_into().ok()?);
-    Some((name.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % HEADS)
 }
 
 impl Choice {
@@ -253,8 +229,8 @@ fn piece<'p>(
         let may_skip =
             !has_many_pairs && !end.is_odd() && !hits.are_in(line.start - piece.start..end.newline(), &found);
         let skipped = may_skip.then(|| {
-            let Scratch { skim, last_type, .. } = &mut *scratch;
-            skim.skipped(plan, block, line.clone(), last_type)
+            let Scratch { skim, heads, .. } = &mut *scratch;
+            skim.skipped(plan, block, line.clone(), heads)
         });
         match skipped.flatten() {
             Some(skipped) => {
@@ -289,7 +265,6 @@ pub(super) fn would_drop(plan: &Plan, block: &[u8], line: Range<usize>, scratch:
     if !is_plain || literals.are_in(&block[line.clone()]) {
         return None;
     }
-    let Scratch { skim, last_type, .. } = scratch;
-    skim.skipped(plan, block, line, last_type)
-        .map(|skipped| skipped.type_index)
+    let Scratch { skim, heads, .. } = scratch;
+    skim.skipped(plan, block, line, heads).map(|skipped| skipped.type_index)
 }
