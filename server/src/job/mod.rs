@@ -1,3 +1,4 @@
 //! Jobs: what can become of one.
 
+pub mod order;
 pub mod state;
