@@ -33,6 +33,10 @@ pub struct ManifestFacts {
     /// The type that output is organized by (`organizeOutputBy`): then files hold blocks, and items of `output` have no
     /// type.
     pub organized_by: Option<String>,
+    /// Items say how many resources there are in the file.
+    pub has_counts: bool,
+    /// The URL of the page that comes after this one.
+    pub next: Option<String>,
 }
 
 /// Writes the manifest as JSON, with a newline at the end.
@@ -54,7 +58,7 @@ pub fn manifest(report: &Report, facts: &ManifestFacts) -> String {
     // Where nothing is known to be deleted the key is left out: an empty list would say that nothing was.
     let has_deleted = of_kind(FileKind::Deleted).next().is_some();
     let deleted = has_deleted.then(|| format!("\"deleted\": {}", list(FileKind::Deleted)));
-    let members: Vec<String> = match facts.generation {
+    let mut members: Vec<String> = match facts.generation {
         Generation::V2V3 => {
             let request = format!("\"request\": {}", quoted(&facts.request));
             let error = format!("\"error\": {}", list(FileKind::Error));
@@ -69,13 +73,14 @@ pub fn manifest(report: &Report, facts: &ManifestFacts) -> String {
             head.chain([output]).chain(deleted).chain([outcome]).collect()
         }
     };
+    let next = facts.next.as_ref();
+    members.extend(next.map(|url| format!("\"link\": [{{ \"relation\": \"next\", \"url\": {} }}]", quoted(url))));
     format!("{{\n  {}\n}}\n", members.join(",\n  "))
 }
 
 fn item(file: &FileEntry, facts: &ManifestFacts) -> String {
     let url = url(&file.path, facts);
     let mut members = Vec::new();
-    let is_error = file.name.kind == FileKind::Error;
     let v4 = facts.generation == Generation::V4;
     let is_output = file.name.kind == FileKind::Output;
     let has_type = if is_output { facts.organized_by.is_none() } else { !v4 };
@@ -86,15 +91,11 @@ fn item(file: &FileEntry, facts: &ManifestFacts) -> String {
     if let Some(next) = &file.continues_in {
         members.push(format!("\"continuesInFile\": {}", quoted(&self::url(next, facts))));
     }
-    members.push(format!("\"count\": {}", file.resources));
+    if facts.has_counts {
+        members.push(format!("\"count\": {}", file.resources));
+    }
     if v4 {
         members.push(format!("\"fileSize\": {}", file.size));
-    }
-    if v4 && is_error {
-        members.push(format!(
-            "\"countSeverity\": [{{ \"code\": \"error\", \"count\": {} }}]",
-            file.resources
-        ));
     }
     format!("{{ {} }}", members.join(", "))
 }
@@ -193,6 +194,8 @@ mod tests {
             base_url: Some("https://example.org/files/".into()),
             output_format: "application/fhir+ndjson".into(),
             organized_by: None,
+            has_counts: true,
+            next: None,
         }
     }
 
@@ -224,7 +227,20 @@ mod tests {
         assert!(four.get("request").is_none() && four.get("error").is_none());
         assert_eq!(four["output"][0]["fileSize"], 40);
         assert!(four["outcome"][0].get("type").is_none());
-        assert_eq!(four["outcome"][0]["countSeverity"][0]["count"], 3);
+        assert_eq!(four["outcome"][0]["count"], 3);
+    }
+
+    #[test]
+    fn a_page_says_where_the_next_one_is() {
+        let facts = ManifestFacts {
+            next: Some("https://x/jobs/1?after=7".into()),
+            has_counts: false,
+            ..facts(Generation::V2V3)
+        };
+        let value: serde_json::Value = serde_json::from_str(&manifest(&report(), &facts)).expect("valid JSON");
+        let link = serde_json::json!([{ "relation": "next", "url": "https://x/jobs/1?after=7" }]);
+        assert_eq!(value["link"], link);
+        assert!(value["output"][0].get("count").is_none());
     }
 
     #[test]

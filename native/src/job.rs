@@ -72,6 +72,8 @@ impl FolderOutput {
             base_url: options.base_url.clone(),
             output_format: "application/fhir+ndjson".to_owned(),
             organized_by: self.organize.as_ref().map(|_| "Patient".to_owned()),
+            has_counts: true,
+            next: None,
         }
     }
 }
