@@ -5,5 +5,7 @@
 pub mod access;
 pub mod job;
 pub mod kickoff;
+pub mod manifest;
 pub mod outcome;
+pub mod polling;
 pub mod profile;
