@@ -39,16 +39,36 @@ impl fmt::Display for InputPlace {
 
 /// What shows that a file was written to: its length, the time of its last change, and which file it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Stamp(Option<(u64, Option<SystemTime>, u64)>);
+pub struct Stamp(Option<(u64, Option<SystemTime>, u64)>);
 
 impl Stamp {
     /// Of a place as it is now. Of what is no file, or cannot be looked at, there is nothing to tell.
-    pub(crate) fn of(place: &InputPlace) -> Stamp {
+    pub fn of(place: &InputPlace) -> Stamp {
         let InputPlace::File(path) = place else {
             return Stamp(None);
         };
         let data = fs::metadata(path).ok();
         Stamp(data.map(|data| (data.len(), data.modified().ok(), number(&data))))
+    }
+
+    /// The file's length, if there is a file.
+    pub fn length(&self) -> Option<u64> {
+        self.0.map(|(length, ..)| length)
+    }
+
+    /// The same in letters, to be kept and compared later; `None`: there is nothing to compare by.
+    pub fn text(&self) -> Option<String> {
+        let (length, changed, number) = self.0?;
+        // A time before 1970 is as good as any other.
+        let (sign, since) = match changed?.duration_since(SystemTime::UNIX_EPOCH) {
+            Ok(since) => ("", since),
+            Err(before) => ("-", before.duration()),
+        };
+        Some(format!(
+            "{length} {sign}{}.{:09} {number}",
+            since.as_secs(),
+            since.subsec_nanos()
+        ))
     }
 }
 
@@ -273,10 +293,11 @@ fn is_data_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{InputPlace, InputsError, InputsErrorKind, expand};
+    use super::{InputPlace, InputsError, InputsErrorKind, Stamp, expand};
     use std::ffi::OsString;
-    use std::fs;
+    use std::fs::{self, File};
     use std::path::{Path, PathBuf};
+    use std::time::SystemTime;
 
     fn folder(names: &[&str]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().expect("a folder");
@@ -318,6 +339,31 @@ mod tests {
     #[track_caller]
     fn errors(folder: &tempfile::TempDir, named: &[&str]) -> Vec<InputsError> {
         expand(&args(folder.path(), named)).expect_err("errors")
+    }
+
+    #[test]
+    fn a_stamp_in_letters_changes_with_the_file() {
+        let folder = folder(&["a.ndjson"]);
+        let place = InputPlace::File(folder.path().join("a.ndjson"));
+        let first = Stamp::of(&place);
+        let text = first.text().expect("a file");
+        assert_eq!(Stamp::of(&place).text(), Some(text.clone()));
+        std::fs::write(folder.path().join("a.ndjson"), "longer than it was").expect("writes");
+        assert_ne!(Stamp::of(&place).text(), Some(text));
+        assert_eq!(Stamp::of(&place).length(), Some(18));
+        let old = SystemTime::UNIX_EPOCH - std::time::Duration::from_millis(1500);
+        let file = File::options()
+            .append(true)
+            .open(folder.path().join("a.ndjson"))
+            .expect("opens");
+        file.set_modified(old).expect("sets");
+        assert!(
+            Stamp::of(&place)
+                .text()
+                .is_some_and(|text| text.contains(" -1.500000000 "))
+        );
+        let missing = Stamp::of(&InputPlace::File(folder.path().join("b")));
+        assert_eq!((missing.length(), missing.text()), (None, None));
     }
 
     #[test]

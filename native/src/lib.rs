@@ -23,6 +23,7 @@ mod run;
 pub mod snapshot;
 mod source;
 mod stdout;
+pub mod survey;
 pub mod unpack;
 mod writeback;
 
