@@ -3,7 +3,9 @@
 //! Everything here is a function of its arguments; clock, data and stores come in from outside. See `ARCHITECTURE.md`.
 
 pub mod access;
+pub mod files;
 pub mod job;
 pub mod kickoff;
+pub mod net;
 pub mod outcome;
 pub mod profile;
