@@ -4,9 +4,11 @@
 
 pub mod access;
 pub mod catalogue;
+pub mod files;
 pub mod job;
 pub mod kickoff;
 pub mod manifest;
+pub mod net;
 pub mod outcome;
 pub mod polling;
 pub mod profile;
