@@ -3,6 +3,7 @@
 //! Everything here is a function of its arguments; clock, data and stores come in from outside. See `ARCHITECTURE.md`.
 
 pub mod access;
+pub mod auth;
 pub mod catalogue;
 pub mod files;
 pub mod job;
