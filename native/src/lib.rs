@@ -26,4 +26,4 @@ mod stdout;
 pub mod unpack;
 mod writeback;
 
-pub use run::{Exported, run};
+pub use run::{Exported, run, run_for_clients};

@@ -5,5 +5,8 @@
 pub mod access;
 pub mod job;
 pub mod kickoff;
+pub mod offer;
 pub mod outcome;
+pub mod outputs;
 pub mod profile;
+pub mod runner;
