@@ -111,6 +111,7 @@ fn read(
     let router = Router::new(plan.clone(), Limits::default());
     let pass = Pass {
         job,
+        hides_folders: false,
         plan: &plan,
         inputs,
         roll: Some(roll),

@@ -100,6 +100,16 @@ pub struct ManifestOptions {
     pub base_url: Option<String>,
 }
 
+/// What a server says in the error files of a job's output, and what it does not.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    /// OperationOutcomes, each a line with its newline; they stand behind those about bad lines. For a cohort that the
+    /// server knew: who was asked for and is not there, as a cohort that the job finds is told.
+    pub outcomes: Vec<String>,
+    /// Inputs are named without their folders.
+    pub hides_folders: bool,
+}
+
 /// How far a job is; shared with whoever shows it.
 #[derive(Debug, Default)]
 pub struct Progress {

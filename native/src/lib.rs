@@ -27,4 +27,4 @@ pub mod survey;
 pub mod unpack;
 mod writeback;
 
-pub use run::{Exported, run};
+pub use run::{Exported, run, run_for_clients};

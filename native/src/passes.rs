@@ -22,7 +22,7 @@ use crate::cohort::{CohortRequest, FoundCohort};
 use crate::cohort_error::CohortError;
 use crate::compress::Queue;
 use crate::inputs::InputPlace;
-use crate::job::{FolderOutput, Job, JobError, Output, Progress};
+use crate::job::{FolderOutput, Job, JobError, Output, Progress, Told};
 use crate::pool::{self, Pass, Passed};
 
 /// A pass that was run.
@@ -83,6 +83,7 @@ pub(crate) enum Ended<S: Sink> {
 /// One export while it runs.
 pub(crate) struct Passes<'j> {
     pub(crate) job: &'j Job,
+    pub(crate) told: &'j Told,
     pub(crate) queue: &'j Queue,
     pub(crate) progress: &'j Progress,
     pub(crate) cancel: &'j Cancel,
@@ -208,6 +209,7 @@ impl Passes<'_> {
     {
         let pass = Pass {
             job: self.job,
+            hides_folders: self.told.hides_folders,
             plan,
             inputs,
             roll,

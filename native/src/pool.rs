@@ -7,6 +7,7 @@
 mod park;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 
@@ -47,6 +48,7 @@ const LARGE: std::ops::Range<usize> = 64 << 10..512 << 10;
 
 /// The ordered half.
 struct Ordered<S: Sink> {
+    hides_folders: bool,
     router: Router<S::File>,
     sink: S,
     next: Place,
@@ -55,6 +57,8 @@ struct Ordered<S: Sink> {
 /// One pass over inputs, into a router that may have taken earlier ones.
 pub(crate) struct Pass<'j> {
     pub(crate) job: &'j Job,
+    /// Reports name inputs without their folders.
+    pub(crate) hides_folders: bool,
     pub(crate) plan: &'j Plan,
     pub(crate) inputs: &'j [InputPlace],
     /// Takes down Patients and Groups as they go by.
@@ -107,6 +111,7 @@ where
         lanes,
         sieved: Mutex::new(BTreeMap::new()),
         ordered: Mutex::new(Ordered {
+            hides_folders: pass.hides_folders,
             router,
             sink,
             next: (0, 0),
@@ -299,6 +304,12 @@ where
 }
 
 impl<S: Sink> Ordered<S> {
+    /// The name of an input as it is told in reports.
+    fn shown<'n>(&self, name: &'n str) -> &'n str {
+        let last = self.hides_folders.then(|| Path::new(name).file_name()?.to_str());
+        last.flatten().unwrap_or(name)
+    }
+
     fn take(&mut self, work: &mut Work, progress: &Progress) -> Result<(), JobError> {
         let Work {
             block, batch, failed, ..
@@ -307,7 +318,7 @@ impl<S: Sink> Ordered<S> {
             return Err(error);
         }
         if let Some(name) = &block.begins {
-            self.router.begin_input(name);
+            self.router.begin_input(self.shown(name));
         }
         self.router
             .take(block.lines(), batch, block.too_long, &mut self.sink)

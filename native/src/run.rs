@@ -13,7 +13,7 @@ use crate::cohort::FoundCohort;
 use crate::compress::Queue;
 use crate::folder::FolderSink;
 use crate::inputs::{InputPlace, Stamp};
-use crate::job::{FolderOutput, Job, JobError, Organize, Output, Progress};
+use crate::job::{FolderOutput, Job, JobError, Organize, Output, Progress, Told};
 use crate::organize::Organizer;
 use crate::passes::{DeletionFacts, Ended, Exporting, PassFacts, Passes, SetFacts};
 use crate::pool;
@@ -39,6 +39,11 @@ pub struct Exported {
 /// Runs a job to its end. What it writes is complete under its final names when this returns `Ok`; after an error
 /// nothing of it is left.
 pub fn run(job: &Job, progress: &Progress, cancel: &Cancel) -> Result<Exported, JobError> {
+    run_for_clients(job, &Told::default(), progress, cancel)
+}
+
+/// The same where others read the output than have the inputs.
+pub fn run_for_clients(job: &Job, told: &Told, progress: &Progress, cancel: &Cancel) -> Result<Exported, JobError> {
     // Lines that have left by standard output cannot be taken back: there nothing may be guessed.
     let is_final = matches!(job.output, Output::Stdout) || job.inputs.contains(&InputPlace::Stdin);
     let mut is_read_again = job.cohort.is_some() || !job.plan.stages().is_empty();
@@ -48,6 +53,7 @@ pub fn run(job: &Job, progress: &Progress, cancel: &Cancel) -> Result<Exported, 
         let queue = Arc::new(Queue::default());
         let passes = Passes {
             job,
+            told,
             queue: &queue,
             progress,
             cancel,
@@ -73,7 +79,7 @@ pub fn run(job: &Job, progress: &Progress, cancel: &Cancel) -> Result<Exported, 
                 match passes.run(&ahead, sink)? {
                     Ended::Done(exporting) => {
                         same_inputs(job, &stamps, |_| is_read_again)?;
-                        return flush(*exporting, job, &queue);
+                        return flush(*exporting, &passes);
                     }
                     Ended::Again(seen) => seen,
                 }
@@ -104,7 +110,7 @@ type Attempt = Result<(Exported, FolderSink), Ahead>;
 
 fn into_folder(passes: &Passes<'_>, ahead: &Ahead, sink: FolderSink) -> Result<Attempt, JobError> {
     Ok(match passes.run(ahead, sink)? {
-        Ended::Done(exporting) => Ok(finish(*exporting)?),
+        Ended::Done(exporting) => Ok(finish(*exporting, passes.told)?),
         Ended::Again(seen) => Err(seen),
     })
 }
@@ -117,7 +123,7 @@ fn into_blocks(passes: &Passes<'_>, ahead: &Ahead, organize: &Organize, sink: Fo
     let organizer = Organizer::new(organize, patients, passes.job, sink, passes.cancel);
     Ok(match passes.run(ahead, organizer)? {
         Ended::Done(exporting) => {
-            let (mut exported, organizer) = finish(*exporting)?;
+            let (mut exported, organizer) = finish(*exporting, passes.told)?;
             let sink = organizer.finish(&mut exported.report, passes.queue);
             Ok((exported, sink.map_err(pool::from_core)?))
         }
@@ -130,10 +136,10 @@ fn folder_sink(job: &Job, output: &FolderOutput, queue: Arc<Queue>, cancel: &Can
     Ok(sink.map_err(JobError::Output)?.with_inputs(&job.inputs))
 }
 
-fn flush(exporting: Exporting<StdoutSink>, job: &Job, queue: &Queue) -> Result<Exported, JobError> {
-    let (exported, mut sink) = finish(exporting)?;
+fn flush(exporting: Exporting<StdoutSink>, passes: &Passes<'_>) -> Result<Exported, JobError> {
+    let (exported, mut sink) = finish(exporting, passes.told)?;
     sink.finish().map_err(pool::from_output)?;
-    pool::work_off(job, queue)?;
+    pool::work_off(passes.job, passes.queue)?;
     Ok(exported)
 }
 
@@ -151,7 +157,7 @@ fn commit(
 }
 
 /// Completes every file.
-fn finish<S: Sink>(exporting: Exporting<S>) -> Result<(Exported, S), JobError> {
+fn finish<S: Sink>(exporting: Exporting<S>, told: &Told) -> Result<(Exported, S), JobError> {
     let Exporting {
         mut router,
         mut sink,
@@ -166,7 +172,7 @@ fn finish<S: Sink>(exporting: Exporting<S>) -> Result<(Exported, S), JobError> {
     let unknown = unknown.map(|id| outcome::unknown_patient(&String::from_utf8_lossy(id)));
     let strangers = cohort.iter().flat_map(|found| found.strangers.iter());
     let strangers = strangers.map(|id| outcome::no_member(&String::from_utf8_lossy(id)));
-    for line in unknown.chain(strangers) {
+    for line in unknown.chain(strangers).chain(told.outcomes.iter().cloned()) {
         router.tell(&line, &mut sink).map_err(pool::from_core)?;
     }
     let report = router.finish(&mut sink).map_err(pool::from_core)?;

@@ -45,6 +45,9 @@ pub trait JobStore: Send + Sync {
     /// this id, or this name in this folder of the attempt.
     fn add_file<'a>(&'a self, lease: &'a Lease, file: &'a StoredFile) -> Reply<'a, ()>;
 
+    /// The same for many files, in their order, at once: all of them, or none.
+    fn add_files<'a>(&'a self, lease: &'a Lease, files: &'a [StoredFile]) -> Reply<'a, ()>;
+
     /// Settles the job as [`State::Complete`](crate::State::Complete), with the files of this attempt.
     ///
     /// Fails with [`Kind::Lost`](crate::Kind::Lost).
@@ -60,6 +63,10 @@ pub trait JobStore: Send + Sync {
     ///
     /// Fails with [`Kind::Lost`](crate::Kind::Lost) if it was another's already.
     fn release<'a>(&'a self, lease: &'a Lease, now: Time) -> Reply<'a, ()>;
+
+    /// Ends the leases of everybody but `holder`; returns how many. For whoever knows that the others are dead, as a server
+    /// does that has its state to itself and starts anew: their jobs can be claimed at once, and count as lost.
+    fn abandon<'a>(&'a self, holder: &'a str, now: Time) -> Reply<'a, u64>;
 
     /// Cancels a job that waits or runs, and removes one that is complete or failed. From then on nothing is listed.
     ///

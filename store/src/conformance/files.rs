@@ -170,3 +170,17 @@ pub(super) async fn numbers_that_do_not_fit(store: &dyn Store) {
     store.heartbeat(&lease, progress, LEASE, at(1)).await.unwrap();
     assert_eq!(super::get(store, "a").await.progress, progress);
 }
+
+pub(super) async fn many_files_are_added_whole_or_not_at_all(store: &dyn Store) {
+    let lease = begin(store, "a", "me", 0).await.lease;
+    let [x, y, z] = [("f1", "x.ndjson"), ("f2", "y.ndjson"), ("f3", "z.ndjson")].map(|(id, name)| new_file(id, name));
+    store.add_files(&lease, &[]).await.unwrap();
+    store.add_files(&lease, &[y.clone(), x.clone()]).await.unwrap();
+    store.add_files(&lease, &[y.clone(), x.clone()]).await.unwrap();
+    assert_eq!(names(store, Listing::SoFar).await, ["y.ndjson", "x.ndjson"]);
+    let refused = store.add_files(&lease, &[z.clone(), new_file("f4", "x.ndjson")]).await;
+    assert_eq!(refused.unwrap_err().kind(), Kind::Exists);
+    assert_eq!(names(store, Listing::SoFar).await, ["y.ndjson", "x.ndjson"]);
+    store.complete(&lease, "{}", at(999), at(1)).await.unwrap();
+    assert_eq!(store.add_files(&lease, &[z]).await.unwrap_err().kind(), Kind::Lost);
+}

@@ -209,3 +209,29 @@ pub(super) async fn progress_starts_anew(store: &dyn Store) {
     );
     assert_eq!(get(store, "a").await.progress, Progress::default());
 }
+
+pub(super) async fn jobs_of_the_dead_are_claimed_at_once(store: &dyn Store) {
+    let dead = begin(store, "a", "me", 0).await.lease;
+    let cancelled = begin(store, "b", "me", 1).await.lease;
+    let done = store.cancel("b", Asker::Server, at(1)).await.unwrap();
+    assert_eq!(done, Cancelled::Now(State::Running));
+    let own = begin(store, "c", "me", 2).await.lease;
+    assert_eq!(store.rubbish(at(3), 9).await.unwrap(), []);
+    assert_eq!(store.abandon(&own.holder, at(3)).await.unwrap(), 2);
+    assert_eq!(store.abandon(&own.holder, at(3)).await.unwrap(), 0, "once");
+    assert_eq!(
+        store.rubbish(at(3), 9).await.unwrap().len(),
+        1,
+        "nobody writes into the cancelled job's folder"
+    );
+    lost(store.heartbeat(&cancelled, SOME, LEASE, at(3)).await);
+    // Even where the clock is set back.
+    let second = claim(store, 1).await.expect("its worker is dead");
+    assert_eq!(
+        (second.job.id.as_str(), second.lease.attempt, second.job.lost),
+        ("a", 2, 1)
+    );
+    assert_eq!(claim(store, 1).await, None, "the own lease holds");
+    refused(store, &dead, 4).await;
+    store.heartbeat(&own, SOME, LEASE, at(4)).await.unwrap();
+}

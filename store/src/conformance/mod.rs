@@ -40,10 +40,11 @@ pub fn cases() -> Vec<(&'static str, Case)> {
             oldest_first owners_take_turns nothing_to_claim;
         leases: claimed_job_has_its_lease silent_worker_is_replaced late_worker_is_refused renewed_lease_holds
             late_renewal_before_a_claim_holds attempts_are_bounded released_job_keeps_its_place_and_count
-            clock_set_back cancelled_worker_is_told settled_once wrong_holder_is_refused progress_starts_anew;
+            clock_set_back cancelled_worker_is_told settled_once wrong_holder_is_refused progress_starts_anew
+            jobs_of_the_dead_are_claimed_at_once;
         files: only_the_settled_attempt_is_listed files_so_far_are_those_of_this_attempt cancelled_files_are_gone
             same_file_twice_is_one another_file_of_that_name_or_id_is_refused files_come_in_pages
-            file_is_found_by_its_owner numbers_that_do_not_fit;
+            file_is_found_by_its_owner numbers_that_do_not_fit many_files_are_added_whole_or_not_at_all;
         sweep: jobs_expire_in_time every_dead_attempt_is_rubbish_once a_complete_jobs_own_attempt_is_kept
             folder_of_a_cancelled_job_waits_for_its_worker purged_jobs_are_forgotten_later;
         registry: clients_are_added_listed_removed client_names_are_unique assertion_is_used_once

@@ -243,6 +243,17 @@ impl All {
         Ok(())
     }
 
+    fn add_files(&mut self, lease: &Lease, files: &[StoredFile]) -> Result<()> {
+        let before = self.held(lease, &[State::Running])?.files.len();
+        for file in files {
+            if let Err(error) = self.add_file(lease, file) {
+                self.held(lease, &[State::Running])?.files.truncate(before);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
     fn settle(&mut self, lease: &Lease, state: State, text: &str, expires: Time, now: Time) -> Result<()> {
         let entry = self.held(lease, &[State::Running])?;
         entry.enter(state, now);
@@ -264,6 +275,19 @@ impl All {
             entry.enter(State::Accepted, now);
         }
         Ok(())
+    }
+
+    fn abandon(&mut self, holder: &str, now: Time) -> u64 {
+        let mut ended = 0;
+        for entry in &mut self.jobs {
+            let of_another = entry.job.holder.as_ref().is_some_and(|other| other != holder);
+            if of_another && !entry.run_out(now) {
+                entry.beat = now;
+                entry.job.lease_until = Some(now);
+                ended += 1;
+            }
+        }
+        ended
     }
 
     fn cancel(&mut self, id: &str, asker: Asker<'_>, now: Time) -> Result<Cancelled> {
@@ -382,6 +406,14 @@ impl JobStore for Model {
 
     fn add_file<'a>(&'a self, lease: &'a Lease, file: &'a StoredFile) -> Reply<'a, ()> {
         ready(self.lock().add_file(lease, file))
+    }
+
+    fn add_files<'a>(&'a self, lease: &'a Lease, files: &'a [StoredFile]) -> Reply<'a, ()> {
+        ready(self.lock().add_files(lease, files))
+    }
+
+    fn abandon<'a>(&'a self, holder: &'a str, now: Time) -> Reply<'a, u64> {
+        ready(Ok(self.lock().abandon(holder, now)))
     }
 
     fn complete<'a>(&'a self, lease: &'a Lease, report: &'a str, expires: Time, now: Time) -> Reply<'a, ()> {

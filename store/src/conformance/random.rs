@@ -192,7 +192,7 @@ async fn hand_in(store: &dyn Store, model: &dyn Store, world: &mut World, what: 
 async fn work(store: &dyn Store, model: &dyn Store, world: &mut World, what: &str) {
     let (now, lease, span) = (world.now, world.lease(), world.span());
     let expires = now.plus(span);
-    match world.dice.below(12) {
+    match world.dice.below(14) {
         0..4 => {
             let claim = Claim {
                 now,
@@ -245,6 +245,23 @@ async fn work(store: &dyn Store, model: &dyn Store, world: &mut World, what: &st
                 &format!("{what}, fail"),
                 theirs,
                 model.fail(&lease, "no", expires, now).await,
+            );
+        }
+        11 => {
+            let files: Vec<_> = (0..1 + world.dice.below(3)).map(|_| world.file()).collect();
+            let theirs = store.add_files(&lease, &files).await;
+            same(
+                &format!("{what}, add_files"),
+                theirs,
+                model.add_files(&lease, &files).await,
+            );
+        }
+        12 => {
+            let holder = format!("worker-{}", world.dice.below(3));
+            same(
+                &format!("{what}, abandon"),
+                store.abandon(&holder, now).await,
+                model.abandon(&holder, now).await,
             );
         }
         _ => {

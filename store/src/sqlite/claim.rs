@@ -57,6 +57,12 @@ const RELEASE: &str = "UPDATE job SET since = CASE state WHEN 'running' THEN ?1 
                        holder = NULL, beat = NULL, lease_until = NULL \
                        WHERE id = ?2 AND attempt = ?3 AND holder = ?4";
 
+/// A lease without length has run out at every time, even if the clock is set back.
+const ABANDON: &str = concat!(
+    "UPDATE job SET beat = ?1, lease_until = ?1 WHERE state IN ('running', 'cancelled') AND holder <> ?2 AND NOT ",
+    run_out!()
+);
+
 impl SqliteStore {
     pub(super) async fn claim_next(&self, claim: &Claim) -> Result<Turn> {
         let mut change = self.begin().await?;
@@ -83,6 +89,11 @@ impl SqliteStore {
             .bind(lease.attempt)
             .bind(&lease.holder);
         held(query.execute(&self.write).await?.rows_affected())
+    }
+
+    pub(super) async fn end_leases(&self, holder: &str, now: Time) -> Result<u64> {
+        let query = sqlx::query(ABANDON).bind(now.0).bind(holder);
+        Ok(query.execute(&self.write).await?.rows_affected())
     }
 
     pub(super) async fn give_back(&self, lease: &Lease, now: Time) -> Result<()> {

@@ -1,5 +1,7 @@
 //! The files of a job's attempts.
 
+use sqlx::SqliteConnection;
+
 use super::SqliteStore;
 use super::claim::must_hold;
 use super::row::{self, file_columns, job_columns, stored};
@@ -41,39 +43,12 @@ const INSERT: &str = "INSERT INTO file (job, attempt, number, id, name, folder, 
                       ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 
 impl SqliteStore {
-    pub(super) async fn insert_file(&self, lease: &Lease, file: &StoredFile) -> Result<()> {
-        let (count, bytes) = (stored(file.count)?, stored(file.bytes)?);
+    pub(super) async fn insert_files(&self, lease: &Lease, files: &[StoredFile]) -> Result<()> {
         let mut change = self.begin().await?;
         must_hold(&mut change, lease).await?;
-        let same_name = sqlx::query(SAME_NAME)
-            .bind(&lease.job)
-            .bind(lease.attempt)
-            .bind(file.folder.name())
-            .bind(&file.name)
-            .fetch_optional(&mut *change)
-            .await?;
-        if let Some(row) = same_name {
-            // A worker that did not hear the answer asks once more.
-            let same = row::file(&row)? == *file;
-            return if same {
-                Ok(())
-            } else {
-                Err(Error::new(Kind::Exists, "another file of this attempt has this name"))
-            };
+        for file in files {
+            insert(&mut change, lease, file).await?;
         }
-        sqlx::query(INSERT)
-            .bind(&lease.job)
-            .bind(lease.attempt)
-            .bind(&file.id)
-            .bind(&file.name)
-            .bind(file.folder.name())
-            .bind(&file.resource_type)
-            .bind(&file.continues_in)
-            .bind(count)
-            .bind(bytes)
-            .bind(&file.sha256[..])
-            .execute(&mut *change)
-            .await?;
         change.commit().await?;
         Ok(())
     }
@@ -109,4 +84,37 @@ impl SqliteStore {
         let row = query.fetch_optional(&self.read).await?;
         row.map(|row| Ok((row::job(&row)?, row::file(&row)?))).transpose()
     }
+}
+
+async fn insert(change: &mut SqliteConnection, lease: &Lease, file: &StoredFile) -> Result<()> {
+    let (count, bytes) = (stored(file.count)?, stored(file.bytes)?);
+    let same_name = sqlx::query(SAME_NAME)
+        .bind(&lease.job)
+        .bind(lease.attempt)
+        .bind(file.folder.name())
+        .bind(&file.name)
+        .fetch_optional(&mut *change)
+        .await?;
+    if let Some(row) = same_name {
+        // A worker that did not hear the answer asks once more.
+        return if row::file(&row)? == *file {
+            Ok(())
+        } else {
+            Err(Error::new(Kind::Exists, "another file of this attempt has this name"))
+        };
+    }
+    sqlx::query(INSERT)
+        .bind(&lease.job)
+        .bind(lease.attempt)
+        .bind(&file.id)
+        .bind(&file.name)
+        .bind(file.folder.name())
+        .bind(&file.resource_type)
+        .bind(&file.continues_in)
+        .bind(count)
+        .bind(bytes)
+        .bind(&file.sha256[..])
+        .execute(&mut *change)
+        .await?;
+    Ok(())
 }

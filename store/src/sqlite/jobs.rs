@@ -170,7 +170,11 @@ impl JobStore for SqliteStore {
     }
 
     fn add_file<'a>(&'a self, lease: &'a Lease, file: &'a StoredFile) -> Reply<'a, ()> {
-        Box::pin(self.insert_file(lease, file))
+        Box::pin(self.insert_files(lease, std::slice::from_ref(file)))
+    }
+
+    fn add_files<'a>(&'a self, lease: &'a Lease, files: &'a [StoredFile]) -> Reply<'a, ()> {
+        Box::pin(self.insert_files(lease, files))
     }
 
     fn complete<'a>(&'a self, lease: &'a Lease, report: &'a str, expires: Time, now: Time) -> Reply<'a, ()> {
@@ -183,6 +187,10 @@ impl JobStore for SqliteStore {
 
     fn release<'a>(&'a self, lease: &'a Lease, now: Time) -> Reply<'a, ()> {
         Box::pin(self.give_back(lease, now))
+    }
+
+    fn abandon<'a>(&'a self, holder: &'a str, now: Time) -> Reply<'a, u64> {
+        Box::pin(self.end_leases(holder, now))
     }
 
     fn cancel<'a>(&'a self, id: &'a str, asker: Asker<'a>, now: Time) -> Reply<'a, Cancelled> {

@@ -1,0 +1,252 @@
+//! One attempt as the store sees it: begun, heard of, settled or given back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fhirehose_native::cancel::Cancel;
+use fhirehose_store::{Claimed, Kind, Lease, Reply};
+use tokio::sync::oneshot;
+
+use super::failure::Failure;
+use super::files::Ids;
+use super::work::{Attempt, Done, Ended, Gauge};
+use super::{Inner, Running, stopped};
+
+/// How often a word to the store is said again before the job is left to its lease, and how long the first wait is. Together
+/// they take less time than a lease.
+const TRIES: u32 = 14;
+const FIRST_WAIT: Duration = Duration::from_millis(20);
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+/// Files that are handed over at once.
+const MOST_FILES: usize = 2000;
+
+/// Lets a claimed job run. It is counted and shown from now on.
+pub(super) fn begin(inner: &Arc<Inner>, claimed: Claimed, ids: &Ids) {
+    let gauge = Arc::new(Gauge::default());
+    let cancel = Cancel::default();
+    let running = Running {
+        owner: claimed.job.owner.clone(),
+        started: claimed.job.since,
+        lease: claimed.lease.clone(),
+        gauge: gauge.clone(),
+        cancel: cancel.clone(),
+    };
+    inner.running().insert(key(&claimed.lease), running);
+    inner.counts.send_modify(|counts| counts.begun += 1);
+    tokio::spawn(attend(inner.clone(), claimed, ids.clone(), gauge, cancel));
+}
+
+/// Ends the count of a job, whatever happens.
+struct Counted<'i> {
+    inner: &'i Inner,
+    key: (String, u32),
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.inner.running().remove(&self.key);
+        self.inner.counts.send_modify(|counts| counts.ended += 1);
+        self.inner.wake.notify_one();
+    }
+}
+
+async fn attend(inner: Arc<Inner>, claimed: Claimed, ids: Ids, gauge: Arc<Gauge>, cancel: Cancel) {
+    let lease = claimed.lease.clone();
+    let profile = claimed.job.profile.clone();
+    let _counted = Counted {
+        inner: &inner,
+        key: key(&lease),
+    };
+    let (job, attempt) = (lease.job.as_str(), lease.attempt);
+    tracing::info!(job, attempt, "the job runs");
+    forget_earlier(&inner, &lease).await;
+    let ended = match start(&inner, claimed, ids, gauge.clone(), cancel.clone()) {
+        Ok(ended) => watch(&inner, &lease, &gauge, &cancel, ended).await,
+        Err(failure) => Err(Ended::Failed(failure)),
+    };
+    match ended {
+        Ok(done) => complete(&inner, &lease, &profile, done).await,
+        Err(Ended::Failed(failure)) => fail(&inner, &lease, &profile, &failure).await,
+        Err(Ended::Stopped) => give_back(&inner, &lease).await,
+    }
+}
+
+/// Removes what earlier attempts left, in the folder and in the store: their files have the same ids.
+async fn forget_earlier(inner: &Inner, lease: &Lease) {
+    let Some(last) = lease.attempt.checked_sub(1).filter(|last| *last > 0) else {
+        return;
+    };
+    let setting = &*inner.setting;
+    match setting.outputs.remove(&lease.job, 1..=last).await {
+        Ok(()) => {
+            let _ = persist(inner, "cannot forget an earlier attempt", || {
+                setting.store.mark_purged(&lease.job, last)
+            })
+            .await;
+        }
+        Err(error) => tracing::warn!(job = lease.job, %error, "cannot remove an earlier attempt"),
+    }
+}
+
+/// Starts the thread of an attempt.
+fn start(
+    inner: &Inner,
+    claimed: Claimed,
+    ids: Ids,
+    gauge: Arc<Gauge>,
+    cancel: Cancel,
+) -> Result<oneshot::Receiver<Result<Done, Ended>>, Failure> {
+    let setting = &inner.setting;
+    let folder = setting
+        .outputs
+        .attempt_folder(&claimed.lease.job, claimed.lease.attempt);
+    let attempt = Attempt {
+        setting: setting.clone(),
+        folder: folder.map_err(|_| Failure::internal("the id of the job is none"))?,
+        claimed,
+        ids,
+        gauge,
+        cancel,
+    };
+    let (sender, receiver) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("export".to_owned());
+    let spawned = thread.spawn(move || {
+        let ended = attempt.run();
+        drop(attempt);
+        let _ = sender.send(ended);
+    });
+    match spawned {
+        Ok(_) => Ok(receiver),
+        Err(error) => Err(Failure::internal(&format!("it has no thread left: {}", error.kind()))),
+    }
+}
+
+/// Tells the store that the worker is alive, until it ends. A job that is lost is stopped.
+async fn watch(
+    inner: &Inner,
+    lease: &Lease,
+    gauge: &Gauge,
+    cancel: &Cancel,
+    mut ended: oneshot::Receiver<Result<Done, Ended>>,
+) -> Result<Done, Ended> {
+    let setting = &*inner.setting;
+    let mut stopping = inner.stopping.subscribe();
+    let mut beats = tokio::time::interval(setting.beat);
+    beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            done = &mut ended => {
+                return done.unwrap_or_else(|_| Err(Failure::internal("the export has lost its thread").into()));
+            }
+            () = stopped(&mut stopping), if !cancel.is_stopped() => cancel.stop(),
+            _ = beats.tick() => {
+                let told = setting.store.heartbeat(lease, gauge.progress(), setting.lease, inner.now());
+                match told.await {
+                    Ok(()) => {}
+                    Err(error) if error.kind() == Kind::Lost => cancel.stop(),
+                    // The lease is longer than many beats.
+                    Err(error) => tracing::warn!(job = lease.job, %error, "a heartbeat was not heard"),
+                }
+            }
+        }
+    }
+}
+
+async fn complete(inner: &Inner, lease: &Lease, profile: &str, done: Done) {
+    let setting = &*inner.setting;
+    let report = match serde_json::to_string(&done.report) {
+        Ok(report) => report,
+        Err(_) => return fail(inner, lease, profile, &Failure::internal("it cannot write its report")).await,
+    };
+    let what = "a job cannot be settled";
+    for files in done.files.chunks(MOST_FILES) {
+        match persist(inner, what, || setting.store.add_files(lease, files)).await {
+            Ok(()) => {}
+            Err(Kind::Lost) => return give_back(inner, lease).await,
+            Err(_) => return,
+        }
+    }
+    let settled = persist(inner, what, || {
+        let now = inner.now();
+        setting
+            .store
+            .complete(lease, &report, setting.expires(profile, now), now)
+    });
+    match settled.await {
+        Ok(()) => {
+            let (files, kept) = (done.files.len(), done.report.resources);
+            tracing::info!(job = lease.job, files, kept, "the job is complete");
+        }
+        Err(Kind::Lost) => give_back(inner, lease).await,
+        // Its lease runs out; the next attempt finds another folder.
+        Err(_) => {}
+    }
+}
+
+async fn fail(inner: &Inner, lease: &Lease, profile: &str, failure: &Failure) {
+    let setting = &*inner.setting;
+    remove(inner, lease).await;
+    tracing::warn!(job = lease.job, code = failure.code, "the job has failed");
+    let text = failure.text();
+    let failed = persist(inner, "a job cannot be settled", || {
+        let now = inner.now();
+        setting.store.fail(lease, &text, setting.expires(profile, now), now)
+    });
+    if failed.await == Err(Kind::Lost) {
+        release(inner, lease).await;
+    }
+}
+
+/// The job is another's, or nobody's, or waits again: nothing of this attempt stays.
+async fn give_back(inner: &Inner, lease: &Lease) {
+    remove(inner, lease).await;
+    release(inner, lease).await;
+    tracing::info!(job = lease.job, attempt = lease.attempt, "the job was stopped");
+}
+
+async fn remove(inner: &Inner, lease: &Lease) {
+    let attempts = lease.attempt..=lease.attempt;
+    if let Err(error) = inner.setting.outputs.remove(&lease.job, attempts).await {
+        // It is swept later.
+        tracing::warn!(job = lease.job, %error, "the files of an attempt cannot be removed yet");
+    }
+}
+
+async fn release(inner: &Inner, lease: &Lease) {
+    // If it was lost to another worker there is nothing to give back.
+    let _ = persist(inner, "a job cannot be given back", || {
+        inner.setting.store.release(lease, inner.now())
+    })
+    .await;
+}
+
+/// Says a word until the store takes or refuses it.
+async fn persist<'s, T>(inner: &Inner, what: &str, mut say: impl FnMut() -> Reply<'s, T>) -> Result<T, Kind> {
+    let mut wait = FIRST_WAIT;
+    let mut tries = TRIES;
+    loop {
+        let error = match say().await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        tries -= 1;
+        let may_pass = matches!(
+            error.kind(),
+            Kind::Locked | Kind::Full | Kind::Io | Kind::Access | Kind::Other
+        );
+        if !may_pass || tries == 0 {
+            if error.kind() != Kind::Lost {
+                tracing::error!(%error, "{what}");
+            }
+            return Err(error.kind());
+        }
+        tokio::time::sleep(wait.min(inner.setting.lease / TRIES)).await;
+        wait = (wait * 2).min(LONGEST_WAIT);
+    }
+}
+
+/// A job that was lost and claimed again may still be on its way out.
+fn key(lease: &Lease) -> (String, u32) {
+    (lease.job.clone(), lease.attempt)
+}

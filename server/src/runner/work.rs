@@ -1,0 +1,181 @@
+//! One attempt on its own threads, from the kick-off that the store remembers to files that are summed up. All of it may
+//! block; none of it runs on threads of the async runtime.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use fhirehose_native::cancel::Cancel;
+use fhirehose_native::job::{JobError, Output};
+use fhirehose_native::run_for_clients;
+use fhirehose_store::{Claimed, Progress, StoredFile};
+
+use super::Setting;
+use super::data::Snapshot;
+use super::failure::{self, Failure};
+use super::files::{self, Ids, Written};
+use super::order::{Prepared, prepare};
+use super::report::Report;
+use crate::offer::instant;
+
+/// What a complete attempt leaves.
+pub(super) struct Done {
+    pub(super) files: Vec<StoredFile>,
+    pub(super) report: Report,
+}
+
+/// Why there is nothing.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// Somebody stopped it.
+    Stopped,
+    /// For its client.
+    Failed(Failure),
+}
+
+impl From<Failure> for Ended {
+    fn from(failure: Failure) -> Self {
+        Ended::Failed(failure)
+    }
+}
+
+/// How far an attempt is; shared with whoever shows it.
+#[derive(Debug, Default)]
+pub(super) struct Gauge {
+    pub(super) engine: fhirehose_native::job::Progress,
+    total: AtomicU64,
+    /// Behind the pass over everything come others.
+    has_more_passes: AtomicBool,
+}
+
+impl Gauge {
+    /// In bytes of the input. Of later passes nobody knows how much they will read: they get what is left of a hundred
+    /// percent, which are never reached before the end.
+    pub(super) fn progress(&self) -> Progress {
+        let total = self.total.load(Ordering::Relaxed);
+        let read = self.engine.read.load(Ordering::Relaxed);
+        let main = if self.has_more_passes.load(Ordering::Relaxed) {
+            0.9
+        } else {
+            0.98
+        };
+        let share = if read <= total {
+            main * ratio(read, total)
+        } else {
+            main + (0.99 - main) * ratio(read - total, read)
+        };
+        // Of a float that lies between 0 and the total.
+        let done = (total as f64 * share) as u64;
+        Progress { done, total }
+    }
+}
+
+fn ratio(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+/// What an attempt needs.
+pub(super) struct Attempt {
+    pub(super) setting: Arc<Setting>,
+    pub(super) claimed: Claimed,
+    pub(super) folder: PathBuf,
+    pub(super) ids: Ids,
+    pub(super) gauge: Arc<Gauge>,
+    pub(super) cancel: Cancel,
+}
+
+impl Attempt {
+    /// Runs it. A panic is a failure of this job and of no other.
+    pub(super) fn run(&self) -> Result<Done, Ended> {
+        let caught = catch_unwind(AssertUnwindSafe(|| self.work()));
+        caught.unwrap_or_else(|_| Err(Failure::internal("the export came to an unexpected end").into()))
+    }
+
+    fn work(&self) -> Result<Done, Ended> {
+        let setting = &*self.setting;
+        let begun = (setting.clock)();
+        let snapshot = setting.data.snapshot();
+        let total = snapshot.bytes_stored();
+        self.gauge.total.store(total, Ordering::Relaxed);
+        let prepared = prepare(&self.claimed, setting, &*snapshot, self.folder.clone())?;
+        if self.cancel.is_stopped() {
+            return Err(Ended::Stopped);
+        }
+        let time = instant(self.claimed.job.transaction_time);
+        let mut report = Report::new(&prepared.kickoff, time, setting.compression);
+        let mut written = Vec::new();
+        if let Some(job) = &prepared.job {
+            let more = !job.plan.stages().is_empty();
+            self.gauge.has_more_passes.store(more, Ordering::Relaxed);
+            let done = run_for_clients(job, &prepared.told, &self.gauge.engine, &self.cancel);
+            let exported = done.map_err(|error| of_engine(&error, &*snapshot))?;
+            let is_organized = matches!(&job.output, Output::Folder(folder) if folder.organize.is_some());
+            let organized_by = is_organized.then(|| "Patient".to_owned());
+            let milliseconds = (setting.clock)().0.saturating_sub(begun.0);
+            let milliseconds = u64::try_from(milliseconds).unwrap_or(0);
+            report = report.exported(&exported, organized_by, milliseconds);
+            let by_engine = &exported.report.files;
+            report.outcomes = files::severities(by_engine, report.bad_lines);
+            written.extend(by_engine.iter().map(|file| Written::by_engine(file, is_organized)));
+        }
+        // Before anything of it is told: the files have to be of one state of the data.
+        if let Some(what) = snapshot.changed() {
+            return Err(Failure::changed(&what).into());
+        }
+        let files = self.summed(&prepared, written, &mut report);
+        let files = files.map_err(|error| Failure::of_file(&error))?;
+        Ok(Done { files, report })
+    }
+
+    fn summed(
+        &self,
+        prepared: &Prepared,
+        mut written: Vec<Written>,
+        report: &mut Report,
+    ) -> io::Result<Vec<StoredFile>> {
+        let notes = &prepared.kickoff.notes;
+        if let Some((file, severities)) = files::write_notes(&self.folder, notes, self.setting.compression)? {
+            written.push(file);
+            report.outcomes.push(severities);
+        }
+        let folder: &Path = &self.folder;
+        files::sum(folder, &self.claimed.job.id, written, &self.ids, self.setting.threads)
+    }
+}
+
+fn of_engine(error: &JobError, snapshot: &dyn Snapshot) -> Ended {
+    if matches!(error, JobError::Interrupted) {
+        return Ended::Stopped;
+    }
+    // A file that was replaced while it was read looks damaged.
+    let changed = failure::is_about_inputs(error).then(|| snapshot.changed()).flatten();
+    Ended::Failed(match changed {
+        Some(what) => Failure::changed(&what),
+        None => Failure::of_engine(error),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_grows_and_never_reaches_the_end() {
+        for has_more in [false, true] {
+            let gauge = Gauge::default();
+            gauge.has_more_passes.store(has_more, Ordering::Relaxed);
+            assert_eq!(gauge.progress(), Progress::default());
+            gauge.total.store(1000, Ordering::Relaxed);
+            let mut before = 0;
+            for read in [0, 1, 500, 999, 1000, 1001, 1500, 4000, u64::MAX] {
+                gauge.engine.read.store(read, Ordering::Relaxed);
+                let Progress { done, total } = gauge.progress();
+                assert!(done >= before && done <= total * 99 / 100, "{read}: {done} of {total}");
+                before = done;
+            }
+            assert!(before >= 980);
+        }
+    }
+}
