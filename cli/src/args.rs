@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::serve::args::{ClientArgs, ServeArgs};
 use crate::size;
 
 const EXIT_CODES: &str = "\
@@ -106,6 +107,10 @@ pub(crate) enum Command {
     Merge(MergeArgs),
     /// Make a delta of two exports: added, changed and deleted
     Diff(DiffArgs),
+    /// Serve exports over HTTP: Oracle's Bulk Export API and HL7's Bulk Data guide
+    Serve(Box<ServeArgs>),
+    /// Add, list and remove the clients of a server
+    Client(ClientArgs),
     /// Make synthetic patients with all that belongs to them
     Synth(SynthArgs),
     /// Print a completion script for a shell

@@ -10,6 +10,7 @@ mod messages;
 mod overlap;
 mod progress;
 mod request;
+mod serve;
 mod signals;
 mod size;
 mod snapshot_summary;

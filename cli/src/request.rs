@@ -119,7 +119,8 @@ pub(crate) fn registry(args: &RegistryArgs, faults: &mut Faults) -> Option<Regis
     is_whole.then_some(registry)
 }
 
-fn value_sets(paths: &[PathBuf], faults: &mut Faults) -> Option<HashMap<String, Arc<CodeList>>> {
+/// Code lists by the URL of their value set; or `None` with faults.
+pub(crate) fn value_sets(paths: &[PathBuf], faults: &mut Faults) -> Option<HashMap<String, Arc<CodeList>>> {
     let mut all = HashMap::new();
     let mut is_whole = true;
     for path in paths {

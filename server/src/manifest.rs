@@ -10,6 +10,7 @@ use fhirehose_core::report::{FileEntry, Report};
 use fhirehose_core::sink::{FileKind, FileName};
 use fhirehose_store::{Folder, StoredFile, Time};
 
+use crate::offer::instant;
 use crate::profile::Guide;
 
 /// What a manifest says besides the files.
@@ -28,9 +29,9 @@ pub struct View<'a> {
     /// Whether items have counts.
     pub has_counts: bool,
     /// The URL of the job's status.
-    pub status_url: &'a str,
+    pub status_url: String,
     /// The URL that ids of files follow.
-    pub files_url: &'a str,
+    pub files_url: String,
     /// Most files of a page.
     pub page: usize,
     /// Pages are given while the job runs.
@@ -57,7 +58,7 @@ pub fn page(view: &View<'_>, files: &[(u32, StoredFile)], after: u32) -> Option<
     let has_next = rest.len() > view.page || (view.is_partial && rest.len() == view.page);
     let last = shown.last().map(|(number, _)| *number);
     let next = last.filter(|_| has_next).map(|number| {
-        let status_url = view.status_url;
+        let status_url = &view.status_url;
         format!("{status_url}?after={number}")
     });
     let errors = files
@@ -81,7 +82,7 @@ fn facts(view: &View<'_>, next: Option<String>) -> ManifestFacts {
         transaction_time: instant(view.transaction_time),
         request: view.request.to_owned(),
         requires_access_token: view.requires_access_token,
-        base_url: Some(view.files_url.to_owned()),
+        base_url: Some(view.files_url.clone()),
         output_format: "application/fhir+ndjson".to_owned(),
         organized_by: view.organized_by.map(str::to_owned),
         has_counts: view.has_counts,
@@ -110,13 +111,6 @@ fn entry(file: &StoredFile, ids: &HashMap<&str, &str>) -> FileEntry {
     }
 }
 
-/// A moment as FHIR's instant, in UTC with milliseconds.
-#[must_use]
-pub fn instant(time: Time) -> String {
-    let timestamp = jiff::Timestamp::from_millisecond(time.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    timestamp.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,8 +137,8 @@ mod tests {
             organized_by: None,
             requires_access_token: true,
             has_counts: true,
-            status_url: "http://x/jobs/1",
-            files_url: "http://x/files",
+            status_url: "http://x/jobs/1".to_owned(),
+            files_url: "http://x/files".to_owned(),
             page,
             is_partial,
             is_settled,

@@ -24,6 +24,8 @@ pub(crate) fn run(command: Command) -> Exit {
         Command::Params(args) => params::run(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Diff(args) => diff::run(&args),
+        Command::Serve(args) => crate::serve::run(&args),
+        Command::Client(args) => crate::serve::client(&args),
         Command::Synth(args) => synth::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
@@ -38,7 +40,7 @@ pub(crate) fn usage(error: &clap::Error) -> Exit {
 }
 
 /// Writes what was asked for. A reader that has gone has read enough.
-fn print(text: &[u8]) -> Exit {
+pub(crate) fn print(text: &[u8]) -> Exit {
     let mut out = std::io::stdout().lock();
     match out.write_all(text).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {

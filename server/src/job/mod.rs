@@ -1,4 +1,5 @@
 //! Jobs: what can become of one.
 
+pub mod facts;
 pub mod order;
 pub mod state;
