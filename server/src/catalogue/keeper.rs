@@ -51,8 +51,6 @@ impl Keeper {
         now: Time,
         progress: &dyn Fn(u64, u64),
     ) -> Result<Keeper, CatalogueError> {
-        // Before the state folder is made.
-        super::scan::places(data)?;
         check_apart(data, state)?;
         let cache = Cache::open(state, &registry)?;
         let scanner = Scanner {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
@@ -59,7 +60,7 @@ pub(super) fn places(folder: &Path) -> Result<Vec<PathBuf>, CatalogueError> {
         Ok(_) => return Err(CatalogueError::NoFolder(folder.to_owned())),
         Err(error) => {
             let error = match error.kind() {
-                std::io::ErrorKind::NotFound => InputsError::Missing(folder.to_owned()),
+                ErrorKind::NotFound => InputsError::Missing(folder.to_owned()),
                 kind => InputsError::Unreadable(folder.to_owned(), kind),
             };
             return Err(CatalogueError::Inputs(vec![error]));
@@ -84,10 +85,12 @@ impl Scanner<'_> {
         let mut known = Known::new();
         let mut read = BTreeSet::new();
         let mut round = 0;
+        let mut is_loaded = false;
         loop {
-            let now: Vec<(PathBuf, Stamp)> = places(self.folder)?.into_iter().map(stamped).collect();
-            if round == 0 {
+            let now: Vec<(PathBuf, Stamp)> = self.places(&mut round)?.into_iter().map(stamped).collect();
+            if !is_loaded {
                 self.load(&now, &mut known);
+                is_loaded = true;
             }
             let (done, open) = settle(now, &mut known);
             if open.is_empty() || round == ROUNDS {
@@ -100,6 +103,17 @@ impl Scanner<'_> {
             self.read(open, (before, total), &mut known, &mut read)?;
             (self.progress)(total, total);
             round += 1;
+        }
+    }
+
+    /// The files, looked for again if one was removed while it was listed.
+    fn places(&self, round: &mut usize) -> Result<Vec<PathBuf>, CatalogueError> {
+        let is_gone = |error: &InputsError| matches!(error, InputsError::Unreadable(_, ErrorKind::NotFound));
+        loop {
+            match places(self.folder) {
+                Err(CatalogueError::Inputs(errors)) if *round < ROUNDS && errors.iter().all(is_gone) => *round += 1,
+                places => return places,
+            }
         }
     }
 

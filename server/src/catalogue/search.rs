@@ -139,43 +139,11 @@ impl<'q> Query<'q> {
                 }
                 "_format" => check_format(value)?,
                 "_count" => {
-                    let count: usize = value
-                        .parse()
-                        .map_err(|_| refused(name, "a number of Groups is expected"))?;
+                    let count: Result<usize, _> = value.parse();
+                    let count = count.map_err(|_| refused(name, "a number of Groups is expected"))?;
                     query.count = count.min(MOST);
                 }
-                "_id" => query.criteria.push(Criterion::Id(values(name, value)?)),
-                "name" | "name:exact" | "name:contains" => {
-                    let how = match name.as_str() {
-                        "name" => Match::Start,
-                        "name:exact" => Match::Exact,
-                        _ => Match::Contains,
-                    };
-                    let fold = |text: String| if how == Match::Exact { text } else { text.to_lowercase() };
-                    let texts = values(name, value)?.into_iter().map(fold);
-                    query.criteria.push(Criterion::Name(texts.collect(), how));
-                }
-                "type" => {
-                    let codes = values(name, value)?.into_iter().map(code);
-                    query.criteria.push(Criterion::Kind(codes.collect()));
-                }
-                "actual" => {
-                    let read = |text: String| match code(text).as_str() {
-                        "true" => Ok(true),
-                        "false" => Ok(false),
-                        _ => Err(refused(name, "true or false is expected")),
-                    };
-                    let texts = values(name, value)?.into_iter().map(read);
-                    query.criteria.push(Criterion::Actual(texts.collect::<Result<_, _>>()?));
-                }
-                "identifier" => {
-                    let tokens = values(name, value)?.into_iter().map(Token::read);
-                    query.criteria.push(Criterion::Identifier(tokens.collect()));
-                }
-                _ => {
-                    let text = format!("Groups cannot be searched by this parameter; there are {KNOWN}");
-                    return Err(refused(name, &text));
-                }
+                _ => query.criteria.push(Criterion::read(name, value)?),
             }
             query.pairs.push(pair);
         }
@@ -201,6 +169,39 @@ impl<'q> Query<'q> {
 }
 
 impl Criterion {
+    fn read(name: &str, value: &str) -> Result<Criterion, Reply> {
+        let how = match name {
+            "_id" => return Ok(Criterion::Id(values(name, value)?)),
+            "type" => {
+                let codes = values(name, value)?.into_iter().map(code);
+                return Ok(Criterion::Kind(codes.collect()));
+            }
+            "actual" => {
+                let read = |text: String| match code(text).as_str() {
+                    "true" => Ok(true),
+                    "false" => Ok(false),
+                    _ => Err(refused(name, "true or false is expected")),
+                };
+                let wanted: Result<Vec<bool>, Reply> = values(name, value)?.into_iter().map(read).collect();
+                return Ok(Criterion::Actual(wanted?));
+            }
+            "identifier" => {
+                let tokens = values(name, value)?.into_iter().map(Token::read);
+                return Ok(Criterion::Identifier(tokens.collect()));
+            }
+            "name" => Match::Start,
+            "name:exact" => Match::Exact,
+            "name:contains" => Match::Contains,
+            _ => {
+                let text = format!("Groups cannot be searched by this parameter; there are {KNOWN}");
+                return Err(refused(name, &text));
+            }
+        };
+        let fold = |text: String| if how == Match::Exact { text } else { text.to_lowercase() };
+        let texts = values(name, value)?.into_iter().map(fold);
+        Ok(Criterion::Name(texts.collect(), how))
+    }
+
     fn accepts(&self, facts: &GroupFacts) -> bool {
         match self {
             Criterion::Id(ids) => ids.contains(&facts.id),

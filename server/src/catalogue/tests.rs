@@ -311,7 +311,6 @@ fn a_folder_that_is_no_data_is_told() {
     let place = Place::with(&[("readme.txt", "x")]);
     let text = |place: &Place| place.try_open().expect_err("no data").to_string();
     assert!(text(&place).contains("no .ndjson, .jsonl or .json file in this folder"));
-    assert!(!place.state.path().join("catalogue").exists());
     place.write("sub/.fhirehose-partial/x", "");
     place.write("sub/a.ndjson", "");
     assert!(text(&place).contains("an export into this folder has not been completed"));
@@ -333,6 +332,27 @@ fn a_file_that_cannot_be_read_is_named_once_and_not_quoted() {
     let error = place.try_open().expect_err("broken").to_string();
     assert_eq!(error.matches("b.json").count(), 1, "{error}");
     assert!(!error.contains("secret"));
+    let place = Place::with(&[]);
+    fs::write(
+        place.path("c.ndjson.gz"),
+        b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03secret",
+    )
+    .expect("writes");
+    let error = place.try_open().expect_err("broken").to_string();
+    assert_eq!(error.matches("c.ndjson.gz").count(), 1, "{error}");
+    assert!(!error.contains("secret"));
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_not_waited_for() {
+    let place = Place::with(&[("a.ndjson", &patient("a"))]);
+    let _socket = std::os::unix::net::UnixListener::bind(place.path("b.ndjson")).expect("binds");
+    std::os::unix::fs::symlink(place.path("b.ndjson"), place.path("c.ndjson")).expect("links");
+    assert_eq!(place.catalogue().files().len(), 1);
+    std::os::unix::fs::symlink(place.path("none"), place.path("d.ndjson")).expect("links");
+    let error = place.try_open().expect_err("a link to nothing").to_string();
+    assert!(error.contains("d.ndjson: cannot read"), "{error}");
 }
 
 #[test]
@@ -625,4 +645,42 @@ fn changes_are_seen_and_read() {
         receiver.try_recv(),
         Err(std::sync::mpsc::TryRecvError::Disconnected)
     ));
+}
+
+/// How data is often published: the new is put in the place of the old at once.
+#[cfg(unix)]
+#[test]
+fn a_folder_that_is_put_in_the_place_of_another_is_seen_and_watched() {
+    let place = Place::with(&[("one/a.ndjson", &patient("a")), ("two/b.ndjson", &patient("b"))]);
+    let link = |to: &str| {
+        std::os::unix::fs::symlink(place.path(to), place.path("new")).expect("links");
+        fs::rename(place.path("new"), place.path("link")).expect("renames");
+    };
+    link("one");
+    let data = place.path("link");
+    let opened = Keeper::open(&data, place.state.path(), Registry::r4(), 1, NOW, &|_, _| ());
+    let keeper = Arc::new(opened.expect("opens"));
+    let (sender, receiver) = channel();
+    let told = move |reloaded: Result<Reloaded, CatalogueError>| drop(sender.send(reloaded));
+    let _watch = keeper
+        .watch(Duration::from_millis(20), || LATER, told)
+        .expect("watches");
+    // Between two renames there may be no data.
+    let wait_for = |expected: &[&str]| {
+        while ids(&keeper.current()) != expected {
+            drop(receiver.recv_timeout(Duration::from_secs(60)).expect("in time"));
+        }
+    };
+    wait_for(&["a"]);
+    link("two");
+    wait_for(&["b"]);
+    place.write("two/c.ndjson", &patient("c"));
+    wait_for(&["b", "c"]);
+    fs::rename(place.path("two"), place.path("old")).expect("renames");
+    fs::remove_file(&data).expect("removes");
+    place.write("three/d.ndjson", &patient("d"));
+    fs::rename(place.path("three"), &data).expect("renames");
+    wait_for(&["d"]);
+    place.write("link/e.ndjson", &patient("e"));
+    wait_for(&["d", "e"]);
 }

@@ -18,19 +18,28 @@ const MOST_WAITS: u32 = 30;
 /// Ends the watching when it is dropped.
 #[derive(Debug)]
 pub struct Watch {
-    watcher: Option<RecommendedWatcher>,
     told: Sender<Told>,
 }
 
+#[derive(Debug)]
 enum Told {
     Changed,
     End,
 }
 
+/// The folder that is watched. It may be put in the place of another, or be a link that is put elsewhere: then only the
+/// folder around it tells, and what is watched is not the data any more.
+struct Watched {
+    watcher: RecommendedWatcher,
+    folder: PathBuf,
+    /// Which folder is watched; `None`: none.
+    real: Option<(PathBuf, u64)>,
+}
+
 impl Keeper {
     /// Reloads whenever the data has changed and then been left alone for the time `quiet`, on a thread of its own. Each
-    /// reload's end is given to `told`. Some file systems (of other machines) do not tell of changes: there it has to be
-    /// asked for.
+    /// reload's end is given to `told`; the first comes soon, for what has changed since the data was read. Some file
+    /// systems (of other machines) do not tell of changes: there it has to be asked for.
     ///
     /// # Errors
     /// The system does not tell.
@@ -45,42 +54,75 @@ impl Keeper {
             text,
         };
         let (sender, receiver) = channel();
-        let state = real(&self.state);
         let events = sender.clone();
+        let place = Place::of(&self.data, &self.state);
+        let around = place.around.clone();
         let handler = move |event: notify::Result<Event>| {
-            if is_change(&event, &state) {
+            if place.is_change(&event) {
                 // The thread may have ended.
                 let _ = events.send(Told::Changed);
             }
         };
-        let mut watcher = notify::recommended_watcher(handler).map_err(|error| failed(error.to_string()))?;
-        // The links on the way to the folder are nothing to watch.
-        watcher
-            .watch(&real(&self.data), RecursiveMode::Recursive)
-            .map_err(|error| failed(error.to_string()))?;
+        let watcher = notify::recommended_watcher(handler).map_err(|error| failed(error.to_string()))?;
+        let mut watched = Watched {
+            watcher,
+            folder: self.data.clone(),
+            real: None,
+        };
+        watched.renew().map_err(|error| failed(error.to_string()))?;
+        if let Some(around) = around {
+            // It may belong to somebody else; then a new folder in the place of this one is not seen.
+            let _ = watched.watcher.watch(&around, RecursiveMode::NonRecursive);
+        }
         let keeper = self.clone();
         let work = move || {
             while next_change(&receiver, quiet) {
+                // Before it is read, so that nothing is missed. What cannot be watched cannot be read either.
+                let _ = watched.renew();
                 told(keeper.reload(now()));
             }
         };
         let thread = std::thread::Builder::new().name("catalogue".to_owned());
         thread.spawn(work).map_err(|error| failed(error.to_string()))?;
-        // What changed since the data was read and before it was watched.
         let _ = sender.send(Told::Changed);
-        Ok(Watch {
-            watcher: Some(watcher),
-            told: sender,
-        })
+        Ok(Watch { told: sender })
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        drop(self.watcher.take());
         // A reload that has begun is not waited for.
         let _ = self.told.send(Told::End);
     }
+}
+
+impl Watched {
+    /// Watches the folder that the data is by now.
+    fn renew(&mut self) -> notify::Result<()> {
+        let path = real(&self.folder);
+        let now = path.metadata().map(|data| (path.clone(), number(&data)));
+        if self.real.is_some() && self.real.as_ref() == now.as_ref().ok() {
+            return Ok(());
+        }
+        if let Some((old, _)) = self.real.take() {
+            // It may be gone, and its watch with it.
+            let _ = self.watcher.unwatch(&old);
+        }
+        let now = now?;
+        self.watcher.watch(&path, RecursiveMode::Recursive)?;
+        self.real = Some(now);
+        Ok(())
+    }
+}
+
+#[cfg(unix)]
+fn number(data: &std::fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(data)
+}
+
+#[cfg(not(unix))]
+fn number(_: &std::fs::Metadata) -> u64 {
+    0
 }
 
 /// Waits for a change, and then until there is quiet. `false`: it is over.
@@ -89,6 +131,9 @@ fn next_change(told: &Receiver<Told>, quiet: Duration) -> bool {
     let most = Instant::now() + quiet * MOST_WAITS;
     loop {
         let rest = most.saturating_duration_since(Instant::now());
+        if rest.is_zero() {
+            return true;
+        }
         match told.recv_timeout(quiet.min(rest)) {
             Ok(Told::Changed) => {}
             Ok(Told::End) | Err(RecvTimeoutError::Disconnected) => return false,
@@ -97,47 +142,84 @@ fn next_change(told: &Receiver<Told>, quiet: Duration) -> bool {
     }
 }
 
-/// Whether something may have changed; reading tells of itself, too. What cannot be told may be a change.
-fn is_change(event: &notify::Result<Event>, state: &Path) -> bool {
-    let Ok(event) = event else { return true };
-    let is_own = |path: &PathBuf| path.starts_with(state);
-    let is_reading = matches!(event.kind, EventKind::Access(kind) if kind != AccessKind::Close(AccessMode::Write));
-    !is_reading && (event.paths.is_empty() || !event.paths.iter().all(is_own))
+/// Where events may come from.
+struct Place {
+    /// The folder that the data folder, or the link to it, lies in.
+    around: Option<PathBuf>,
+    /// The data folder in it.
+    folder: PathBuf,
+    state: PathBuf,
+}
+
+impl Place {
+    fn of(data: &Path, state: &Path) -> Place {
+        let named = std::path::absolute(data).unwrap_or_else(|_| data.to_owned());
+        let (around, folder) = match (named.parent(), named.file_name()) {
+            (Some(around), Some(name)) => (Some(real(around)), real(around).join(name)),
+            _ => (None, named.clone()),
+        };
+        Place {
+            around,
+            folder,
+            state: real(state),
+        }
+    }
+
+    /// Whether something may have changed; reading tells of itself, too. What cannot be told may be a change.
+    fn is_change(&self, event: &notify::Result<Event>) -> bool {
+        let Ok(event) = event else { return true };
+        let is_beside = |path: &Path| path.parent() == self.around.as_deref() && path != self.folder;
+        let is_around = |path: &Path| self.around.as_deref() == Some(path);
+        let counts = |path: &PathBuf| !path.starts_with(&self.state) && !is_beside(path) && !is_around(path);
+        let is_reading = matches!(event.kind, EventKind::Access(kind) if kind != AccessKind::Close(AccessMode::Write));
+        !is_reading && (event.paths.is_empty() || event.paths.iter().any(counts))
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use notify::event::{CreateKind, ModifyKind};
+    use notify::event::{CreateKind, ModifyKind, RemoveKind};
 
     use super::*;
 
     #[test]
     fn reading_and_the_own_files_are_no_change() {
-        let state = Path::new("/data/.state");
+        let place = Place {
+            around: Some("/srv".into()),
+            folder: "/srv/data".into(),
+            state: "/srv/data/.state".into(),
+        };
         let told = |kind, paths: &[&str]| {
             let event = paths
                 .iter()
                 .fold(Event::new(kind), |event, path| event.add_path(path.into()));
-            is_change(&Ok(event), state)
+            place.is_change(&Ok(event))
         };
         let (created, modified) = (EventKind::Create(CreateKind::File), EventKind::Modify(ModifyKind::Any));
-        assert!(told(created, &["/data/a.ndjson"]));
-        assert!(told(modified, &["/data/.state/x", "/data/a.ndjson"]));
+        assert!(told(created, &["/srv/data/a.ndjson"]));
+        assert!(told(modified, &["/srv/data/.state/x", "/srv/data/a.ndjson"]));
         assert!(told(
             EventKind::Access(AccessKind::Close(AccessMode::Write)),
-            &["/data/a.ndjson"]
+            &["/srv/data/a.ndjson"]
         ));
         assert!(told(EventKind::Other, &[]));
-        assert!(is_change(&Err(notify::Error::generic("lost")), state));
+        assert!(told(created, &["/srv/data"]));
+        assert!(told(
+            EventKind::Remove(RemoveKind::File),
+            &["/elsewhere/linked/a.ndjson"]
+        ));
+        assert!(!told(created, &["/srv/beside"]));
+        assert!(!told(modified, &["/srv"]));
+        assert!(place.is_change(&Err(notify::Error::generic("lost"))));
         assert!(!told(
             EventKind::Access(AccessKind::Open(AccessMode::Any)),
-            &["/data/a.ndjson"]
+            &["/srv/data/a.ndjson"]
         ));
         assert!(!told(
             EventKind::Access(AccessKind::Close(AccessMode::Read)),
-            &["/data/a.ndjson"]
+            &["/srv/data/a.ndjson"]
         ));
-        assert!(!told(modified, &["/data/.state/catalogue/x"]));
+        assert!(!told(modified, &["/srv/data/.state/catalogue/x"]));
     }
 
     #[test]
@@ -158,7 +240,7 @@ mod tests {
         let (sender, receiver) = channel();
         let (stop, stopped) = channel::<()>();
         let writer = std::thread::spawn(move || {
-            while stopped.recv_timeout(Duration::from_micros(100)).is_err() {
+            while stopped.try_recv().is_err() {
                 sender.send(Told::Changed).expect("open");
             }
         });
