@@ -8,10 +8,9 @@ use axum::http::HeaderMap;
 use fhirehose_store::{Store, Time};
 
 use crate::access::Access;
-use crate::auth::bearer;
-use crate::auth::authority::Authority;
+use crate::auth::{Authority, bearer};
 use crate::catalogue::Keeper;
-use crate::files::signed::Signer;
+use crate::files::Signer;
 use crate::job::facts::Remembered;
 use crate::offer::Offer;
 use crate::outcome::Reply;
@@ -91,8 +90,8 @@ pub struct App {
     pub keeper: Arc<Keeper>,
     /// Files of jobs.
     pub outputs: Arc<Outputs>,
-    /// Runs jobs.
-    pub runner: RunnerHandle,
+    /// Runs jobs; `None` where the store takes none on.
+    pub runner: Option<RunnerHandle>,
     /// Signs URLs of files.
     pub signer: Signer,
     /// How often is asked for the status of jobs.
@@ -105,7 +104,9 @@ pub struct App {
 
 impl fmt::Debug for App {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("App").field("offer", &self.offer.profile.name).finish_non_exhaustive()
+        f.debug_struct("App")
+            .field("offer", &self.offer.profile.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -126,6 +127,11 @@ impl App {
         // Of two tokens none is the right one.
         let token = if given.next().is_some() { Some("") } else { first };
         bearer::access(&self.authority, token, self.now()).await
+    }
+
+    /// There is a job that waits, or one less.
+    pub(crate) fn wake(&self) {
+        self.runner.iter().for_each(RunnerHandle::wake);
     }
 
     /// An absolute URL under the FHIR base.

@@ -1,11 +1,16 @@
-//! The server's rules, without HTTP and without a runtime: what is offered, how a kick-off is read, how a job goes on.
+//! The server: Oracle's Bulk Export API and HL7's Bulk Data Access guide over plain files.
 //!
-//! Everything here is a function of its arguments; clock, data and stores come in from outside. See `ARCHITECTURE.md`.
+//! The rules are functions of their arguments (`profile`, `kickoff`, `outcome`, `job`, `manifest`, `polling`); around them
+//! stand what is kept and sent (`catalogue`, `outputs`, `files`, `auth`), what works (`runner`, `net`), and the routes.
+//! [`serve::serve`] puts them together. See `ARCHITECTURE.md`.
 
 pub mod access;
+pub mod app;
 pub mod auth;
 pub mod catalogue;
+pub mod discovery;
 pub mod files;
+mod handlers;
 pub mod job;
 pub mod kickoff;
 pub mod manifest;
@@ -15,4 +20,8 @@ pub mod outcome;
 pub mod outputs;
 pub mod polling;
 pub mod profile;
+mod reply;
+mod routes;
 pub mod runner;
+pub mod serve;
+mod snapshot;

@@ -15,7 +15,6 @@ use tracing::Instrument as _;
 use crate::app::Shared;
 use crate::handlers::{admin, discovery, files, groups, health, jobs, kickoff, token};
 use crate::outcome::Reply;
-use crate::page;
 
 /// The server: what FHIR knows under the base path, and what people and machines look at beside it.
 #[must_use]
@@ -42,7 +41,6 @@ pub fn routes(app: Shared, base_path: &str, figures: PrometheusHandle) -> Router
         path => Router::new().nest(path, under_base),
     };
     router
-        .merge(page::routes())
         .route("/health", get(health::health))
         .route("/admin/reload", post(admin::reload))
         .route("/metrics", get(health::metrics).with_state(figures))
@@ -54,12 +52,19 @@ pub fn routes(app: Shared, base_path: &str, figures: PrometheusHandle) -> Router
 
 /// The router names the methods that there are in `Allow`.
 async fn wrong_method(method: Method) -> Reply {
-    Reply::error(405, "not-supported", format!("{method} is not taken here; `Allow` names what is"))
+    Reply::error(
+        405,
+        "not-supported",
+        format!("{method} is not taken here; `Allow` names what is"),
+    )
 }
 
 /// Whether what is asked for can be had of the store as it is.
 async fn has_store(State(app): State<Shared>, request: Request, next: Next) -> Result<Response, Reply> {
-    let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let path = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("", MatchedPath::as_str);
     let needs = |part: &str| path.contains(part);
     if needs("$export") || needs("/auth/token") {
         app.rules.store.allows(true)?;
@@ -73,7 +78,10 @@ async fn has_store(State(app): State<Shared>, request: Request, next: Next) -> R
 async fn observed(request: Request, next: Next) -> Response {
     let id: Arc<str> = request_id().into();
     let method = request.method().clone();
-    let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let path = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map(|path| path.as_str().to_owned());
     let path = path.unwrap_or_else(|| "(none)".to_owned());
     let begun = Instant::now();
     let span = tracing::info_span!("request", id = &*id);

@@ -11,14 +11,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fhirehose_native::codec_out::Compression;
 use fhirehose_store::sqlite::{Options, SqliteStore};
-use fhirehose_store::{ClientStore as _, Kind, Secret, Store, Time};
+use fhirehose_store::{Kind, Secret, Store, Time};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
 
 use crate::app::{App, Clock, Rules, StoreState};
-use crate::auth::authority::Authority;
-use crate::catalogue::Keeper;
-use crate::files::signed::Signer;
+use crate::auth::{self, Authority};
+use crate::catalogue::{Keeper, Watch};
+use crate::files::Signer;
 use crate::net::{self, Limits};
 use crate::offer::Offer;
 use crate::outputs::Outputs;
@@ -128,7 +128,11 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     check(&settings)?;
     let _lock = take_state(&settings.state)?;
-    let tls = settings.tls.as_ref().map(|(cert, key)| net::tls::load(cert, key)).transpose();
+    let tls = settings
+        .tls
+        .as_ref()
+        .map(|(cert, key)| net::tls::load(cert, key))
+        .transpose();
     let tls = tls.map_err(|error| ServeError::Setting(error.to_string()))?;
     let listener = TcpListener::bind(settings.listen).await;
     let listener = listener.map_err(io_error(format_args!("cannot listen at {}", settings.listen)))?;
@@ -147,10 +151,16 @@ pub async fn serve(
         clients,
         store: app.rules.store.told(),
     });
+    let limits = Limits {
+        drain_time: settings.grace,
+        ..Limits::default()
+    };
     let router = routes(app.clone(), &settings.base_path, figures);
-    let served = net::serve(listener, tls, router, Limits::default(), settings.grace, shutdown).await;
+    let served = net::serve(listener, tls, router, limits, shutdown).await;
     drop(watching);
-    app.runner.stop(settings.grace).await;
+    if let Some(runner) = &app.runner {
+        runner.stop(settings.grace).await;
+    }
     served.map_err(io_error("cannot serve"))
 }
 
@@ -168,28 +178,42 @@ fn check(settings: &Settings) -> Result<(), ServeError> {
     }
     let path = &settings.base_path;
     let is_path = path.is_empty() || (path.starts_with('/') && !path.ends_with('/') && !path.contains("//"));
-    if !is_path || !path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte)) {
+    if !is_path
+        || !path
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte))
+    {
         return told("--base-path: expected something like /fhir, of A-Z a-z 0-9 - . _ ~ and /");
     }
     let is_url = |url: &String| url.starts_with("http://") || url.starts_with("https://");
-    if settings.public_url.as_ref().is_some_and(|url| !is_url(url) || url.contains(['?', '#', ' '])) {
+    if settings
+        .public_url
+        .as_ref()
+        .is_some_and(|url| !is_url(url) || url.contains(['?', '#', ' ']))
+    {
         return told("--public-url: expected the FHIR base as clients see it, as in https://ehr.example.org/fhir");
     }
     Ok(())
 }
 
-/// Makes the state folder, for its owner only, and locks it as long as the server runs.
+/// Makes the state folder, for its owner only.
+///
+/// # Errors
+/// The system says no.
+pub fn make_state(state: &Path) -> io::Result<()> {
+    fs::create_dir_all(state)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(state, fs::Permissions::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
+/// Locks the state folder as long as the server runs.
 fn take_state(state: &Path) -> Result<File, ServeError> {
-    let make = || -> io::Result<File> {
-        fs::create_dir_all(state)?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            fs::set_permissions(state, fs::Permissions::from_mode(0o700))?;
-        }
-        File::create(state.join("lock"))
-    };
-    let lock = make().map_err(io_error(format_args!("cannot use {}", state.display())))?;
+    let lock = make_state(state).and_then(|()| File::create(state.join("lock")));
+    let lock = lock.map_err(io_error(format_args!("cannot use {}", state.display())))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(ServeError::InUse(state.to_owned())),
@@ -221,7 +245,9 @@ async fn open_store(state: &Path) -> Result<(SqliteStore, StoreState), ServeErro
         // Of another version, or of another program: not ours to go around.
         _ => return Err(ServeError::Store(error)),
     }
-    let nothing = SqliteStore::in_memory(&Options::default()).await.map_err(ServeError::Store)?;
+    let nothing = SqliteStore::in_memory(&Options::default())
+        .await
+        .map_err(ServeError::Store)?;
     Ok((nothing, StoreState::Gone(told)))
 }
 
@@ -231,27 +257,38 @@ fn system_clock() -> Time {
     Time(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
-async fn build(settings: &Settings, base: String) -> Result<(Arc<App>, Option<crate::catalogue::Watching>), ServeError> {
+async fn build(settings: &Settings, base: String) -> Result<(Arc<App>, Option<Watch>), ServeError> {
     let clock: Clock = Arc::new(system_clock);
     let (sqlite, store_state) = open_store(&settings.state).await?;
     let store: Arc<dyn Store> = Arc::new(sqlite);
     let keeper = {
         let (data, state) = (settings.data.clone(), settings.state.clone());
-        let (threads, now) = (settings.threads.get(), clock());
-        let open = move || Keeper::open(&data, &state, threads, now, &|_, _| {});
+        let (registry, threads, now) = ((*settings.offer.registry).clone(), settings.threads.get(), clock());
+        let open = move || Keeper::open(&data, &state, registry, threads, now, &|_, _| {});
         tokio::task::spawn_blocking(open).await
     };
     let keeper = keeper.map_err(|_| ServeError::Internal("a fault while the data were read".to_owned()))?;
     let keeper = Arc::new(keeper.map_err(ServeError::Data)?);
     let jobs = settings.jobs.clone().unwrap_or_else(|| settings.state.join("jobs"));
-    let outputs = Outputs::open(&jobs).map_err(io_error(format_args!("cannot use {}", jobs.display())))?;
+    let outputs = Outputs::open(&jobs);
+    let outputs = outputs.map_err(|error| ServeError::Internal(format!("cannot use {}: {error}", jobs.display())))?;
     let outputs = Arc::new(outputs);
     let offer = Arc::new(Offer {
         public_base: base,
         ..settings.offer.clone()
     });
     let secret = secret(&*store, "file-urls", &store_state).await?;
-    let authority = Authority::new(store.clone(), offer.clone(), settings.is_open);
+    let base = offer.public_base.trim_end_matches('/');
+    let authority = Authority::new(
+        store.clone(),
+        offer.registry.clone(),
+        auth::Settings {
+            oracle: offer.profile.name == "oracle",
+            open: settings.is_open,
+            issuer: base.to_owned(),
+            token_url: format!("{base}/auth/token"),
+        },
+    );
     let mut setting = runner::Setting::new(
         store.clone(),
         outputs.clone(),
@@ -265,11 +302,11 @@ async fn build(settings: &Settings, base: String) -> Result<(Arc<App>, Option<cr
     setting.compression = settings.compression;
     setting.expires = settings.expires;
     let runner = match store_state {
-        StoreState::Whole => runner::Runner::start(setting),
+        StoreState::Whole => Some(runner::Runner::start(setting)),
         // Nothing can be claimed or settled.
-        _ => runner::Runner::idle(),
+        _ => None,
     };
-    let watching = settings.watches.then(|| keeper.watch(clock.clone()));
+    let watching = settings.watches.then(|| watch(&keeper, clock.clone())).flatten();
     let app = App {
         offer,
         rules: Rules {
@@ -290,6 +327,25 @@ async fn build(settings: &Settings, base: String) -> Result<(Arc<App>, Option<cr
         clock,
     };
     Ok((Arc::new(app), watching))
+}
+
+/// How long the data has to be left alone before it is read anew.
+const QUIET: Duration = Duration::from_secs(2);
+
+/// Reads the data anew when it changes. Where the system does not tell, it has to be asked for.
+fn watch(keeper: &Arc<Keeper>, clock: Clock) -> Option<Watch> {
+    let told = |reloaded: Result<crate::catalogue::Reloaded, crate::catalogue::CatalogueError>| match reloaded {
+        Ok(reloaded) if reloaded.changed => tracing::info!(files = reloaded.files, "the data was read anew"),
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "the data cannot be read anew; what was read before stays"),
+    };
+    match keeper.watch(QUIET, move || clock(), told) {
+        Ok(watch) => Some(watch),
+        Err(error) => {
+            tracing::warn!(%error, "changes of the data are not told; ask with POST /admin/reload");
+            None
+        }
+    }
 }
 
 /// The secret of that name; one of the moment where the store keeps none.

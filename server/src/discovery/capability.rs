@@ -124,7 +124,9 @@ fn operations(offer: &Offer, name: &str) -> Vec<Value> {
 }
 
 fn exports(level: &LevelRule, name: &str) -> bool {
-    level.types.is_none_or(|types| types.iter().any(|rule| rule.name == name))
+    level
+        .types
+        .is_none_or(|types| types.iter().any(|rule| rule.name == name))
 }
 
 /// What filters of the type can use at some level.
@@ -132,7 +134,11 @@ fn search_params(levels: &[LevelRule], registry: &Registry, name: &str, forbidde
     let rules: Vec<Option<&TypeRule>> = levels
         .iter()
         .filter(|level| exports(level, name))
-        .map(|level| level.types.and_then(|types| types.iter().find(|rule| rule.name == name)))
+        .map(|level| {
+            level
+                .types
+                .and_then(|types| types.iter().find(|rule| rule.name == name))
+        })
         .collect();
     let is_usable = |code: &str| {
         rules.iter().any(|rule| match rule.map(|rule| &rule.usable) {

@@ -15,8 +15,14 @@ pub fn openapi(offer: &Offer, is_open: bool) -> String {
     }
     paths.insert("/bulk-export/jobs/{id}".to_owned(), job());
     paths.insert("/bulk-export/files/{id}".to_owned(), file());
-    paths.insert("/metadata".to_owned(), read("The CapabilityStatement", "application/fhir+json"));
-    paths.insert("/Group".to_owned(), read("The groups that can be exported", "application/fhir+json"));
+    paths.insert(
+        "/metadata".to_owned(),
+        read("The CapabilityStatement", "application/fhir+json"),
+    );
+    paths.insert(
+        "/Group".to_owned(),
+        read("The groups that can be exported", "application/fhir+json"),
+    );
     if !is_open {
         paths.insert("/auth/token".to_owned(), token());
     }
@@ -90,9 +96,7 @@ fn in_path() -> Value {
 }
 
 fn headers() -> Value {
-    let header = |name: &str, example: &str| {
-        json!({ "name": name, "in": "header", "required": true, "schema": { "type": "string" }, "example": example })
-    };
+    let header = |name: &str, example: &str| json!({ "name": name, "in": "header", "required": true, "schema": { "type": "string" }, "example": example });
     json!([
         header("Accept", "application/fhir+json"),
         header("Prefer", "respond-async")

@@ -15,15 +15,23 @@ pub(crate) async fn metadata(State(app): State<Shared>) -> Answer {
     let token_url = token_url(&app);
     let described = Described {
         offer: &app.offer,
-        date: &instant(app.keeper.current().scanned()),
+        date: &instant(app.keeper.current().scanned),
         token_url: token_url.as_deref(),
     };
     Ok(body(StatusCode::OK, CONTENT_TYPE, capability_statement(&described)))
 }
 
 pub(crate) async fn smart_configuration(State(app): State<Shared>) -> Answer {
-    let url = token_url(&app).ok_or_else(|| Reply::not_found("configuration: the server is open"))?;
-    Ok(body(StatusCode::OK, "application/json", smart::configuration(&app.authority, &url)))
+    if app.rules.is_open {
+        return Err(Reply::error(404, "not-found", "the server is open: no token is needed"));
+    }
+    let catalogue = app.keeper.current();
+    let types: Vec<&str> = catalogue.types().keys().map(String::as_str).collect();
+    Ok(body(
+        StatusCode::OK,
+        "application/json",
+        smart::configuration(&app.authority, &types),
+    ))
 }
 
 pub(crate) async fn operation(State(app): State<Shared>, given: Id) -> Answer {
@@ -33,7 +41,11 @@ pub(crate) async fn operation(State(app): State<Shared>, given: Id) -> Answer {
 }
 
 pub(crate) async fn api(State(app): State<Shared>) -> Answer {
-    Ok(body(StatusCode::OK, "application/json", openapi(&app.offer, app.rules.is_open)))
+    Ok(body(
+        StatusCode::OK,
+        "application/json",
+        openapi(&app.offer, app.rules.is_open),
+    ))
 }
 
 fn token_url(app: &App) -> Option<String> {

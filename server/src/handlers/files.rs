@@ -9,8 +9,7 @@ use fhirehose_store::{Asker, Folder, Job, Listing, StoredFile};
 use super::{Id, acceptable, id};
 use crate::access::Access;
 use crate::app::{App, Shared};
-use crate::files::coding::Stored;
-use crate::files::send::{Served, send};
+use crate::files::{Served, SignedFault, Stored, send};
 use crate::outcome::Reply;
 use crate::outputs::OutputsError;
 use crate::profile::{Files, Route};
@@ -41,7 +40,7 @@ pub(crate) async fn signed(
 ) -> Answer {
     let id = id(given, "file")?;
     let checked = app.signer.check(&id, query.as_deref(), app.now());
-    checked.map_err(crate::files::signed::SignedFault::reply)?;
+    checked.map_err(SignedFault::reply)?;
     let (job, file) = find(&app, &id, Asker::Server).await?;
     give(&app, &job, &file, &method, &headers).await
 }
@@ -86,7 +85,7 @@ async fn give(app: &App, job: &Job, file: &StoredFile, method: &Method, headers:
     let hold = app.outputs.hold(&job.id);
     let place = app.outputs.place(&job.id, job.attempt, file.folder, &file.name);
     let opened = match place {
-        Ok(place) => app.outputs.open(&place).await,
+        Ok(place) => app.outputs.open_file(&place).await,
         Err(error) => Err(error),
     };
     let opened = opened.map_err(|error| match error {

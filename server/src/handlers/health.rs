@@ -22,7 +22,7 @@ pub(crate) async fn health(State(app): State<Shared>) -> Answer {
         "data": {
             "files": catalogue.files().len(),
             "bytes": catalogue.bytes_stored(),
-            "scanned": crate::offer::instant(catalogue.scanned()),
+            "scanned": crate::offer::instant(catalogue.scanned),
         },
     });
     Ok(body(StatusCode::OK, "application/json", text.to_string()))

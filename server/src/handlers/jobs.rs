@@ -55,8 +55,13 @@ pub(crate) async fn delete(State(app): State<Shared>, given: Id, headers: Header
         Err(error) => return Err(error.into()),
     }
     app.polls.forget(&id);
-    app.runner.wake();
-    let issue = Issue::new(Severity::Information, "informational", "the job and its files are deleted");
+    app.runner.iter().for_each(|runner| runner.stop_job(&id));
+    app.wake();
+    let issue = Issue::new(
+        Severity::Information,
+        "informational",
+        "the job and its files are deleted",
+    );
     Ok(body(
         StatusCode::ACCEPTED,
         outcome::CONTENT_TYPE,
@@ -71,7 +76,13 @@ fn after(query: Option<&str>) -> Result<u32, Reply> {
     for pair in pairs {
         // Other parameters are none of ours: some clients put `_format` everywhere.
         if let Some(text) = pair.strip_prefix("after=") {
-            let wrong = || Reply::error(400, "invalid", "`after` is the number of a file; take the link as it was given");
+            let wrong = || {
+                Reply::error(
+                    400,
+                    "invalid",
+                    "`after` is the number of a file; take the link as it was given",
+                )
+            };
             number = text.parse().map_err(|_| wrong())?;
         }
     }
@@ -171,7 +182,12 @@ fn view<'a>(app: &App, job: &'a Job, facts: &'a Facts) -> View<'a> {
         has_counts: profile.counts,
         status_url: app.url(&format!("bulk-export/jobs/{}", job.id)),
         files_url: app.url("bulk-export/files"),
-        page: if facts.is_partial { app.rules.partial_page } else { app.rules.page }.get(),
+        page: if facts.is_partial {
+            app.rules.partial_page
+        } else {
+            app.rules.page
+        }
+        .get(),
         is_partial: facts.is_partial,
         is_settled: job.state == JobState::Complete,
     }

@@ -16,7 +16,7 @@ use crate::app::{App, Shared};
 use crate::job::order::{Order, Types};
 use crate::kickoff::found::{self, Found};
 use crate::kickoff::{self, Call, Door, Kickoff};
-use crate::net::body::{BodyFault, read_body};
+use crate::net::read_body;
 use crate::offer::instant;
 use crate::outcome::{self, Issue, Reply, Severity};
 use crate::profile::{Guide, Method};
@@ -68,11 +68,8 @@ fn method(app: &App, door: &Door, verb: &Verb) -> Result<Method, Reply> {
 }
 
 async fn read(sent: Body) -> Result<Bytes, Reply> {
-    read_body(sent, MOST_BODY, BODY_TIME).await.map_err(|fault| match fault {
-        BodyFault::TooLarge => Reply::too_large(MOST_BODY as u64),
-        BodyFault::TooSlow => Reply::error(408, "timeout", "the body took too long to come"),
-        BodyFault::Broken => Reply::error(400, "invalid", "the body was cut off"),
-    })
+    let read = read_body(sent, MOST_BODY, BODY_TIME).await;
+    read.map_err(|fault| fault.reply(MOST_BODY))
 }
 
 /// Everything that can be known before the job runs. Takes some milliseconds of work for long lists.
@@ -114,7 +111,9 @@ fn within_reach(order: &Order, app: &App) -> Result<(), Reply> {
     let forbidden = order.forbidden();
     if !forbidden.is_empty() {
         let names = forbidden.join(", ");
-        return Err(Reply::forbidden(format!("the scopes of the token do not allow reading {names}")));
+        return Err(Reply::forbidden(format!(
+            "the scopes of the token do not allow reading {names}"
+        )));
     }
     match order.types(app.offer.profile) {
         Types::Nothing => Err(nothing()),
@@ -136,9 +135,9 @@ fn in_the_data(app: &App, kickoff: &Kickoff, now: Time) -> Result<(), Reply> {
     if let Some(group) = kickoff.group().filter(|group| catalogue.has_group(group)) {
         let at = Nanos::from(now.0) * 1_000_000;
         let base = app.offer.base();
-        let resolved = catalogue.resolve(group, at, Some(base)).map_err(|error| {
-            Reply::error(422, "processing", format!("the group cannot be exported: {error}"))
-        })?;
+        let resolved = catalogue
+            .resolve(group, at, Some(base))
+            .map_err(|error| Reply::error(422, "processing", format!("the group cannot be exported: {error}")))?;
         members = Some(resolved.patients.len());
         let is_stranger = |id: &&String| !unknown.contains(id) && !resolved.patients.contains(id.as_bytes());
         strangers.extend(listed.iter().filter(is_stranger).cloned());
@@ -182,7 +181,7 @@ async fn submit(app: &App, order: Order, client: String, now: Time) -> Answer {
         patients = order.kickoff.patients.as_ref().map_or(0, Vec::len),
     );
     metrics::counter!("fhirehose_kickoffs_total").increment(1);
-    app.runner.wake();
+    app.wake();
     Ok(accepted(app, &order.kickoff, &job.id))
 }
 

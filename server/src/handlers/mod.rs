@@ -27,13 +27,17 @@ fn id(given: Id, what: &str) -> Result<String, Reply> {
 
 /// Headers as the rules read them. Values that are no text are as good as nothing.
 fn plain(headers: &HeaderMap) -> Vec<(&str, &str)> {
-    let text = headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+    let text = headers
+        .iter()
+        .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
     text.collect()
 }
 
 /// Whether the client can read what the route answers in.
 fn acceptable(app: &App, route: Route, headers: &HeaderMap) -> Result<(), Reply> {
-    let Some(rule) = app.offer.profile.accept(route) else { return Ok(()) };
+    let Some(rule) = app.offer.profile.accept(route) else {
+        return Ok(());
+    };
     match headers::accept(&plain(headers), rule, app.offer.assume_async) {
         Some(fault) => Err(Refusal::one(fault).into()),
         None => Ok(()),

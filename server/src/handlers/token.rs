@@ -8,8 +8,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 
 use crate::app::Shared;
-use crate::auth::token;
-use crate::net::body::read_body;
+use crate::auth::{self, TokenReply};
+use crate::net::read_body;
 use crate::outcome::Reply;
 use crate::reply::Answer;
 
@@ -21,12 +21,24 @@ pub(crate) async fn token(State(app): State<Shared>, request: Request) -> Answer
     let (parts, sent) = request.into_parts();
     let sent = read_body(sent, MOST_BODY, BODY_TIME).await;
     let sent = sent.map_err(|_| Reply::error(400, "invalid", "the body is too long, or did not come whole"))?;
-    let text = |name| parts.headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or_default());
-    let reply = token::token(&app.authority, text(CONTENT_TYPE), text(AUTHORIZATION), &sent, app.now()).await;
+    let text = |name| {
+        parts
+            .headers
+            .get(name)
+            .map(|value: &HeaderValue| value.to_str().unwrap_or_default())
+    };
+    let reply = auth::token(
+        &app.authority,
+        text(CONTENT_TYPE),
+        text(AUTHORIZATION),
+        &sent,
+        app.now(),
+    )
+    .await;
     Ok(response(reply))
 }
 
-fn response(reply: token::TokenReply) -> Response {
+fn response(reply: TokenReply) -> Response {
     let mut headers = HeaderMap::new();
     for (name, value) in reply.headers {
         if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&value)) {

@@ -163,7 +163,7 @@ pub struct Refusal {
 const STATUSES: [u16; 6] = [405, 406, 415, 400, 422, 404];
 
 impl Refusal {
-    pub(super) fn one(fault: Fault) -> Refusal {
+    pub(crate) fn one(fault: Fault) -> Refusal {
         Refusal {
             faults: vec![fault],
             allow: Vec::new(),
