@@ -32,7 +32,7 @@ enum Origin {
     /// They stand in the file.
     Plain(Take<File>),
     /// They are inflated.
-    Inflated(MultiGzDecoder<BufReader<Take<File>>>),
+    Inflated(Box<MultiGzDecoder<BufReader<Take<File>>>>),
 }
 
 /// A file that is being read.
@@ -57,7 +57,7 @@ impl Source {
     /// What the first `stored` bytes of the file, which are gzip, inflate to.
     pub(super) fn inflated(file: File, stored: u64, hold: Box<dyn Send>) -> Self {
         let file = BufReader::with_capacity(COMPRESSED_PIECE, file.take(stored));
-        Source::of(Origin::Inflated(MultiGzDecoder::new(file)), None, hold)
+        Source::of(Origin::Inflated(Box::new(MultiGzDecoder::new(file))), None, hold)
     }
 
     fn of(bytes: Origin, left: Option<u64>, hold: Box<dyn Send>) -> Self {

@@ -27,8 +27,11 @@ pub struct Limits {
     pub handshake_time: Duration,
     /// How long a head may take: from the beginning of the connection, or from its first byte.
     pub header_time: Duration,
-    /// How long there may be an answer on the way without one byte moving, or no request at all.
+    /// How long there may be no request, or one on the way without a byte moving.
     pub idle_time: Duration,
+    /// How long a client may take nothing of what is ready for it. Systems tell of room in their own buffer when a third
+    /// of it is free, which may be a megabyte: a slow client seems to stand still for as long as that takes it.
+    pub stall_time: Duration,
     /// How long it may take from a head to the head of its answer, the request's body included.
     pub request_time: Duration,
     /// How long requests may go on after a shutdown began.
@@ -45,6 +48,7 @@ impl Default for Limits {
             handshake_time: Duration::from_secs(10),
             header_time: Duration::from_secs(10),
             idle_time: Duration::from_secs(75),
+            stall_time: Duration::from_secs(180),
             request_time: Duration::from_secs(60),
             drain_time: Duration::from_secs(30),
             streams: 64,

@@ -250,7 +250,7 @@ async fn a_client_that_takes_nothing_of_its_answer_is_cut() {
     let (tell, mut told) = mpsc::unbounded_channel();
     let router = Router::new().route("/", get(move || async move { endless(tell) }));
     let limits = Limits {
-        idle_time: SHORT,
+        stall_time: SHORT,
         ..Limits::default()
     };
     let server = Running::start(router, limits, None).await;
