@@ -4,14 +4,15 @@ use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::http::{Request, StatusCode, Version};
+use axum::http::{HeaderMap, Method, Request, StatusCode, Version};
 use axum::routing::{get, post};
 use bytes::Bytes;
+use fhirehose_store::{Folder, StoredFile};
 use futures_util::stream;
 use http_body_util::{BodyExt as _, Empty};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -26,6 +27,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig, crypto::ri
 
 use super::tls::{TlsFault, load};
 use super::{BodyFault, Limits, read_body, serve};
+use crate::files::{Served, Stored, send};
 
 /// Long enough for a machine that is busy with other things.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -258,6 +260,42 @@ async fn a_client_that_takes_nothing_of_its_answer_is_cut() {
     stream.write_all(GET).await.expect("sent");
     timeout(PATIENCE, told.recv()).await.expect("the answer is given up");
     drop(stream);
+}
+
+#[tokio::test]
+async fn a_file_that_gets_shorter_on_the_way_ends_its_connection_before_the_length_said() {
+    const SAID: u64 = 64 << 20;
+    let file = Arc::new(tempfile::tempfile().expect("a file"));
+    file.set_len(SAID).expect("a length");
+    let opened = Arc::clone(&file);
+    let handler = move |method: Method, headers: HeaderMap| async move {
+        let stored = StoredFile {
+            id: "id".into(),
+            name: "Patient.ndjson".into(),
+            folder: Folder::Output,
+            resource_type: None,
+            continues_in: None,
+            count: 1,
+            bytes: SAID,
+            sha256: [0; 32],
+        };
+        let served = Served {
+            file: opened.try_clone().expect("the file"),
+            stored: &stored,
+            coding: Stored::Plain,
+            modified: UNIX_EPOCH,
+            content_type: "application/fhir+ndjson",
+            hold: Box::new(()),
+        };
+        send(served, &method, &headers).await.expect("an answer")
+    };
+    let server = Running::start(Router::new().route("/", get(handler)), Limits::default(), None).await;
+    let mut stream = server.connect().await;
+    stream.write_all(GET).await.expect("sent");
+    until(&mut stream, "\r\n\r\n").await;
+    file.set_len(SAID / 2).expect("another length");
+    let got = until_end(&mut stream).await.len() as u64;
+    assert!(got <= SAID / 2, "{got}");
 }
 
 /// A body whose second half comes when it is told to.

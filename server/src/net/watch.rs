@@ -235,6 +235,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_nothing_has_its_time_also_for_the_end_of_an_answer() {
+        let watch = Watch::new(&Limits::default());
+        let request = watch.request(false);
+        tokio::time::advance(5 * SECOND).await;
+        assert!(watch.noted(Poll::Ready(Ok(1))).is_ready());
+        assert!(watch.noted(Poll::Pending).is_pending());
+        assert_eq!(after(&watch), (185, Late::Stalled));
+        drop(request);
+        assert_eq!(after(&watch), (185, Late::Stalled), "bytes still wait");
+        tokio::time::advance(5 * SECOND).await;
+        assert!(watch.noted(Poll::Ready(Ok(1))).is_ready());
+        assert_eq!(after(&watch), (85, Late::Idle));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn bytes_of_http2_between_requests_are_no_head() {
         let watch = Watch::new(&Limits::default());
         let (one, other) = (watch.request(true), watch.request(true));
