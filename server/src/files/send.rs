@@ -168,7 +168,7 @@ impl Representation {
             Part::Bytes { first, count } => (first, count),
             Part::Whole | Part::Nothing => (0, stored),
         };
-        let body = FileBody::begin(move || {
+        let body = FileBody::begin(&served.stored.id, move || {
             if file.metadata()?.len() != stored {
                 return Err(io::Error::other("the file is not as long as it was stored"));
             }

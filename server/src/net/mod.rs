@@ -21,7 +21,7 @@ pub use serve::serve;
 pub struct Limits {
     /// How many connections there may be at once. Those beyond are told 503 and closed.
     pub connections: usize,
-    /// The longest head of a request, which is also what is read at once. At least 8 KB.
+    /// The longest head of a request, which is also what is read at once; less than 8 KB is taken for 8 KB.
     pub header_bytes: usize,
     /// How long a TLS handshake may take.
     pub handshake_time: Duration,

@@ -122,14 +122,22 @@ impl Watch {
         self.is_blocked.store(false, Ordering::Relaxed);
     }
 
-    /// Passes on what became of a write.
-    fn noted(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        match written {
+    /// Passes on what became of a write or a flush.
+    fn noted<T>(&self, done: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        match done {
             Poll::Ready(Ok(_)) => self.has_written(),
             Poll::Ready(Err(_)) => {}
             Poll::Pending => self.is_blocked.store(true, Ordering::Relaxed),
         }
-        written
+        done
+    }
+
+    /// A flush is ready also where there was nothing to do: only after a wait something moved.
+    fn flushed(&self, done: Poll<io::Result<()>>) -> Poll<io::Result<()>> {
+        if done.is_pending() || self.is_blocked.load(Ordering::Relaxed) {
+            return self.noted(done);
+        }
+        done
     }
 }
 
@@ -184,7 +192,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        // TLS takes bytes before they are written, and waits here.
+        let done = Pin::new(&mut self.stream).poll_flush(context);
+        self.watch.flushed(done)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -240,13 +250,21 @@ mod tests {
         let request = watch.request(false);
         tokio::time::advance(5 * SECOND).await;
         assert!(watch.noted(Poll::Ready(Ok(1))).is_ready());
-        assert!(watch.noted(Poll::Pending).is_pending());
+        assert!(watch.noted::<usize>(Poll::Pending).is_pending());
         assert_eq!(after(&watch), (185, Late::Stalled));
         drop(request);
         assert_eq!(after(&watch), (185, Late::Stalled), "bytes still wait");
         tokio::time::advance(5 * SECOND).await;
         assert!(watch.noted(Poll::Ready(Ok(1))).is_ready());
         assert_eq!(after(&watch), (85, Late::Idle));
+        tokio::time::advance(5 * SECOND).await;
+        assert!(watch.flushed(Poll::Ready(Ok(()))).is_ready());
+        assert_eq!(after(&watch), (85, Late::Idle), "there was nothing to flush");
+        assert!(watch.flushed(Poll::Pending).is_pending());
+        assert_eq!(after(&watch), (190, Late::Stalled));
+        tokio::time::advance(5 * SECOND).await;
+        assert!(watch.flushed(Poll::Ready(Ok(()))).is_ready());
+        assert_eq!(after(&watch), (95, Late::Idle));
     }
 
     #[tokio::test(start_paused = true)]
