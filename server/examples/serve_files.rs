@@ -2,11 +2,14 @@
 //!
 //! `serve_files FILE [CLIENTS] [ROUNDS] [identity|gzip]`; a name that ends in `.gz` is a file stored as gzip. Every
 //! client counts the bytes it gets, and compares their number with the length said, where one is said.
+//!
+//! `serve_files FILE 0 [CERTIFICATE KEY]` prints its address and serves other clients until its input ends.
 
 use std::error::Error;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Instant, UNIX_EPOCH};
 
@@ -15,9 +18,8 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use fhirehose_server::files::{Served, Stored, send};
-use fhirehose_server::net::{Limits, serve};
+use fhirehose_server::net::{Limits, bind, serve, tls};
 use fhirehose_store::{Folder, StoredFile};
-use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 struct Shelf {
@@ -79,8 +81,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let path = arguments.next().ok_or("expected a file")?;
     let clients: usize = arguments.next().map_or(Ok(8), |text| text.parse())?;
-    let rounds: usize = arguments.next().map_or(Ok(1), |text| text.parse())?;
-    let coding = arguments.next().unwrap_or_else(|| "identity".to_owned());
+    let rest: Vec<String> = arguments.collect();
     let stored = StoredFile {
         id: "id".to_owned(),
         name: "Observation.000.ndjson".to_owned(),
@@ -99,32 +100,51 @@ fn main() -> Result<(), Box<dyn Error>> {
     });
     let router = Router::new().route("/", get(move |method, headers| answer(shelf, method, headers)));
     let runtime = tokio::runtime::Runtime::new()?;
-    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
+    let listener = {
+        let _inside = runtime.enter();
+        bind(SocketAddr::from(([127, 0, 0, 1], 0)))?
+    };
     let address = listener.local_addr()?;
     let (stop, stopped) = oneshot::channel::<()>();
-    let server = runtime.spawn(serve(listener, None, router, Limits::default(), async {
+    let tls = match rest.as_slice() {
+        [certificate, key] if clients == 0 => Some(tls::load(Path::new(certificate), Path::new(key))?),
+        _ => None,
+    };
+    let server = runtime.spawn(serve(listener, tls, router, Limits::default(), async {
         let _ = stopped.await;
     }));
-    for _ in 0..rounds {
-        let began = Instant::now();
-        let downloads: Vec<_> = (0..clients)
-            .map(|_| {
-                let coding = coding.clone();
-                std::thread::spawn(move || download(address, &coding))
-            })
-            .collect();
-        let mut bytes = 0;
-        for download in downloads {
-            bytes += download.join().map_err(|_| "a client panicked")??;
+    if clients == 0 {
+        writeln!(io::stdout(), "{address}")?;
+        io::copy(&mut io::stdin(), &mut io::sink())?;
+    } else {
+        let rounds: usize = rest.first().map_or(Ok(1), |text| text.parse())?;
+        let coding = rest.get(1).map_or("identity", String::as_str);
+        for _ in 0..rounds {
+            round(address, clients, coding)?;
         }
-        let seconds = began.elapsed().as_secs_f64();
-        let speed = bytes as f64 / seconds / 1e9;
-        writeln!(
-            io::stdout(),
-            "{clients} clients: {bytes} bytes in {seconds:.3} s, {speed:.2} GB/s"
-        )?;
     }
     let _ = stop.send(());
     runtime.block_on(server)??;
+    Ok(())
+}
+
+fn round(address: SocketAddr, clients: usize, coding: &str) -> Result<(), Box<dyn Error>> {
+    let began = Instant::now();
+    let downloads: Vec<_> = (0..clients)
+        .map(|_| {
+            let coding = coding.to_owned();
+            std::thread::spawn(move || download(address, &coding))
+        })
+        .collect();
+    let mut bytes = 0;
+    for download in downloads {
+        bytes += download.join().map_err(|_| "a client panicked")??;
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    let speed = bytes as f64 / seconds / 1e9;
+    writeln!(
+        io::stdout(),
+        "{clients} clients: {bytes} bytes in {seconds:.3} s, {speed:.2} GB/s"
+    )?;
     Ok(())
 }

@@ -14,7 +14,7 @@ mod watch;
 use std::time::Duration;
 
 pub use body::{BodyFault, read_body};
-pub use serve::serve;
+pub use serve::{bind, serve};
 
 /// Bounds of a listener and of each connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,7 +17,7 @@ use futures_util::stream;
 use http_body_util::{BodyExt as _, Empty};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -26,7 +26,7 @@ use tokio_rustls::rustls::pki_types::{PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig, crypto::ring};
 
 use super::tls::{TlsFault, load};
-use super::{BodyFault, Limits, read_body, serve};
+use super::{BodyFault, Limits, bind, read_body, serve};
 use crate::files::{Served, Stored, send};
 
 /// Long enough for a machine that is busy with other things.
@@ -46,7 +46,7 @@ struct Running {
 
 impl Running {
     async fn start(router: Router, limits: Limits, tls: Option<Arc<ServerConfig>>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+        let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a listener");
         let address = listener.local_addr().expect("an address");
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(serve(listener, tls, router, limits, async {
