@@ -53,7 +53,8 @@ struct Representation {
 /// # Errors
 ///
 /// Where the file cannot be read, or is not as long as it was stored: a fault of the server, to be told as such.
-/// Later faults of that kind end the connection.
+/// Later faults of that kind end the connection; where an inflated file goes to a client of HTTP/1.0, that end is the
+/// only one there is, and the client's check sums have to tell.
 pub async fn send(served: Served<'_>, method: &Method, headers: &HeaderMap) -> io::Result<Response<Body>> {
     let Some(coding) = coding::choose(headers, served.coding) else {
         let text = "the file cannot be had in any coding that Accept-Encoding lets through; identity always can";
@@ -167,7 +168,7 @@ impl Representation {
             Part::Bytes { first, count } => (first, count),
             Part::Whole | Part::Nothing => (0, stored),
         };
-        let body = FileBody::begin(move || {
+        let body = FileBody::begin(&served.stored.id, move || {
             if file.metadata()?.len() != stored {
                 return Err(io::Error::other("the file is not as long as it was stored"));
             }

@@ -366,3 +366,16 @@ async fn a_download_takes_a_few_pieces_of_memory_which_are_read_into_again() {
     }
     assert!(addresses.len() <= 3, "pieces are read into again: {}", addresses.len());
 }
+
+#[test]
+fn a_client_that_does_not_read_holds_no_thread() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .max_blocking_threads(1)
+        .build()
+        .expect("a runtime");
+    let shelf = Shelf::new(&numbered(4 * LONG), Stored::Plain);
+    runtime.block_on(async {
+        let _unread = shelf.try_answer(Method::GET, &[]).await.expect("an answer");
+        assert_eq!(shelf.get(&[]).await.body.len(), 4 * LONG);
+    });
+}

@@ -30,6 +30,9 @@ use crate::outcome::{self, Reply};
 /// How long a connection that is asked to end may take for it.
 const PARTING: Duration = Duration::from_secs(1);
 
+/// hyper takes no less.
+const LEAST_BUFFER: usize = 8 << 10;
+
 /// What every connection of a listener shares.
 #[derive(Clone)]
 pub(super) struct Shared {
@@ -63,7 +66,7 @@ where
     };
     let mut builder = Builder::new(TokioExecutor::new());
     // No timers for hyper: its bound on heads also runs while a connection waits for a request; ours tell the two apart.
-    builder.http1().max_buf_size(limits.header_bytes);
+    builder.http1().max_buf_size(limits.header_bytes.max(LEAST_BUFFER));
     builder
         .http2()
         .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -28,6 +28,28 @@ const REFUSAL_TIME: Duration = Duration::from_secs(1);
 
 /// How long nothing is accepted after the system had no file for a connection.
 const BREATHER: Duration = Duration::from_millis(100);
+
+/// How many connections the system keeps until they are taken. The usual 1,024 overflow where a thousand clients come at
+/// once, and each that does not fit waits for a second before it tries again.
+const BACKLOG: u32 = 4096;
+
+/// A listener at an address.
+///
+/// # Errors
+///
+/// Where the system does not give it out.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // Else an address cannot be had again for minutes after a server ended. Elsewhere it would let two servers share it.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// Serves the router to everybody who connects, by HTTP/1.1 and HTTP/2, until `shutdown` is ready: then nobody is taken
 /// any more, requests on the way get `limits.drain_time` to end, and what is left of them is cut.

@@ -4,19 +4,20 @@ use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::http::{Request, StatusCode, Version};
+use axum::http::{HeaderMap, Method, Request, StatusCode, Version};
 use axum::routing::{get, post};
 use bytes::Bytes;
+use fhirehose_store::{Folder, StoredFile};
 use futures_util::stream;
 use http_body_util::{BodyExt as _, Empty};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -25,7 +26,8 @@ use tokio_rustls::rustls::pki_types::{PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig, crypto::ring};
 
 use super::tls::{TlsFault, load};
-use super::{BodyFault, Limits, read_body, serve};
+use super::{BodyFault, Limits, bind, read_body, serve};
+use crate::files::{Served, Stored, send};
 
 /// Long enough for a machine that is busy with other things.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -44,7 +46,7 @@ struct Running {
 
 impl Running {
     async fn start(router: Router, limits: Limits, tls: Option<Arc<ServerConfig>>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+        let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a listener");
         let address = listener.local_addr().expect("an address");
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(serve(listener, tls, router, limits, async {
@@ -250,7 +252,7 @@ async fn a_client_that_takes_nothing_of_its_answer_is_cut() {
     let (tell, mut told) = mpsc::unbounded_channel();
     let router = Router::new().route("/", get(move || async move { endless(tell) }));
     let limits = Limits {
-        idle_time: SHORT,
+        stall_time: SHORT,
         ..Limits::default()
     };
     let server = Running::start(router, limits, None).await;
@@ -258,6 +260,42 @@ async fn a_client_that_takes_nothing_of_its_answer_is_cut() {
     stream.write_all(GET).await.expect("sent");
     timeout(PATIENCE, told.recv()).await.expect("the answer is given up");
     drop(stream);
+}
+
+#[tokio::test]
+async fn a_file_that_gets_shorter_on_the_way_ends_its_connection_before_the_length_said() {
+    const SAID: u64 = 64 << 20;
+    let file = Arc::new(tempfile::tempfile().expect("a file"));
+    file.set_len(SAID).expect("a length");
+    let opened = Arc::clone(&file);
+    let handler = move |method: Method, headers: HeaderMap| async move {
+        let stored = StoredFile {
+            id: "id".into(),
+            name: "Patient.ndjson".into(),
+            folder: Folder::Output,
+            resource_type: None,
+            continues_in: None,
+            count: 1,
+            bytes: SAID,
+            sha256: [0; 32],
+        };
+        let served = Served {
+            file: opened.try_clone().expect("the file"),
+            stored: &stored,
+            coding: Stored::Plain,
+            modified: UNIX_EPOCH,
+            content_type: "application/fhir+ndjson",
+            hold: Box::new(()),
+        };
+        send(served, &method, &headers).await.expect("an answer")
+    };
+    let server = Running::start(Router::new().route("/", get(handler)), Limits::default(), None).await;
+    let mut stream = server.connect().await;
+    stream.write_all(GET).await.expect("sent");
+    until(&mut stream, "\r\n\r\n").await;
+    file.set_len(SAID / 2).expect("another length");
+    let got = until_end(&mut stream).await.len() as u64;
+    assert!(got <= SAID / 2, "{got}");
 }
 
 /// A body whose second half comes when it is told to.

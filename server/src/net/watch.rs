@@ -18,6 +18,7 @@ pub(super) struct Watch {
     began: Instant,
     header_time: u64,
     idle_time: u64,
+    stall_time: u64,
     /// How many requests are on the way.
     requests: AtomicU64,
     /// When the last request began or ended.
@@ -26,6 +27,8 @@ pub(super) struct Watch {
     head_began: AtomicU64,
     /// When a byte was last read or written.
     moved: AtomicU64,
+    /// Whether bytes wait for the client to take others.
+    is_blocked: AtomicBool,
     /// Whether there was a request at all.
     has_asked: AtomicBool,
     /// Whether requests come side by side; then a byte need not be of a head.
@@ -39,7 +42,7 @@ const NEVER: u64 = u64::MAX;
 pub(super) enum Late {
     /// The head of a request.
     Head,
-    /// Anything, while an answer is on the way.
+    /// Anything, while a request or its answer is on the way.
     Stalled,
     /// A request.
     Idle,
@@ -51,10 +54,12 @@ impl Watch {
             began: Instant::now(),
             header_time: millis(limits.header_time),
             idle_time: millis(limits.idle_time),
+            stall_time: millis(limits.stall_time),
             requests: AtomicU64::new(0),
             turned: AtomicU64::new(0),
             head_began: AtomicU64::new(NEVER),
             moved: AtomicU64::new(0),
+            is_blocked: AtomicBool::new(false),
             has_asked: AtomicBool::new(false),
             is_http2: AtomicBool::new(false),
         })
@@ -66,14 +71,16 @@ impl Watch {
         let (turned, moved) = (get(&self.turned), get(&self.moved));
         let head_began = get(&self.head_began);
         let is_http2 = self.is_http2.load(Ordering::Relaxed);
-        let (millis, late) = if get(&self.requests) > 0 {
+        let (millis, late) = if self.is_blocked.load(Ordering::Relaxed) {
+            // Also the end of an answer that is not on the way any more by its body.
+            (moved.saturating_add(self.stall_time), Late::Stalled)
+        } else if get(&self.requests) > 0 {
             (turned.max(moved).saturating_add(self.idle_time), Late::Stalled)
         } else if !self.has_asked.load(Ordering::Relaxed) {
             (self.header_time, Late::Head)
         } else if !is_http2 && head_began != NEVER {
             (head_began.saturating_add(self.header_time), Late::Head)
         } else {
-            // The end of an answer may still be on its way to the client.
             (turned.max(moved).saturating_add(self.idle_time), Late::Idle)
         };
         // An hour is asked again.
@@ -112,6 +119,25 @@ impl Watch {
 
     fn has_written(&self) {
         self.moved.store(self.now(), Ordering::Relaxed);
+        self.is_blocked.store(false, Ordering::Relaxed);
+    }
+
+    /// Passes on what became of a write or a flush.
+    fn noted<T>(&self, done: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        match done {
+            Poll::Ready(Ok(_)) => self.has_written(),
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => self.is_blocked.store(true, Ordering::Relaxed),
+        }
+        done
+    }
+
+    /// A flush is ready also where there was nothing to do: only after a wait something moved.
+    fn flushed(&self, done: Poll<io::Result<()>>) -> Poll<io::Result<()>> {
+        if done.is_pending() || self.is_blocked.load(Ordering::Relaxed) {
+            return self.noted(done);
+        }
+        done
     }
 }
 
@@ -148,9 +174,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.stream).poll_write(context, bytes))?;
-        self.watch.has_written();
-        Poll::Ready(Ok(written))
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.watch.noted(written)
     }
 
     fn poll_write_vectored(
@@ -158,9 +183,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         context: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(context, pieces))?;
-        self.watch.has_written();
-        Poll::Ready(Ok(written))
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, pieces);
+        self.watch.noted(written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -168,7 +192,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        // TLS takes bytes before they are written, and waits here.
+        let done = Pin::new(&mut self.stream).poll_flush(context);
+        self.watch.flushed(done)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -216,6 +242,29 @@ mod tests {
         assert_eq!(after(&watch), (30, Late::Head), "further bytes give no further time");
         let _request = watch.request(false);
         assert_eq!(after(&watch), (100, Late::Stalled));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_nothing_has_its_time_also_for_the_end_of_an_answer() {
+        let watch = Watch::new(&Limits::default());
+        let request = watch.request(false);
+        tokio::time::advance(5 * SECOND).await;
+        assert!(watch.noted(Poll::Ready(Ok(1))).is_ready());
+        assert!(watch.noted::<usize>(Poll::Pending).is_pending());
+        assert_eq!(after(&watch), (185, Late::Stalled));
+        drop(request);
+        assert_eq!(after(&watch), (185, Late::Stalled), "bytes still wait");
+        tokio::time::advance(5 * SECOND).await;
+        assert!(watch.noted(Poll::Ready(Ok(1))).is_ready());
+        assert_eq!(after(&watch), (85, Late::Idle));
+        tokio::time::advance(5 * SECOND).await;
+        assert!(watch.flushed(Poll::Ready(Ok(()))).is_ready());
+        assert_eq!(after(&watch), (85, Late::Idle), "there was nothing to flush");
+        assert!(watch.flushed(Poll::Pending).is_pending());
+        assert_eq!(after(&watch), (190, Late::Stalled));
+        tokio::time::advance(5 * SECOND).await;
+        assert!(watch.flushed(Poll::Ready(Ok(()))).is_ready());
+        assert_eq!(after(&watch), (95, Late::Idle));
     }
 
     #[tokio::test(start_paused = true)]
