@@ -34,23 +34,49 @@ impl BodyFault {
     }
 }
 
-/// Reads a body of at most so many bytes, which has to end within so long. One that says itself that it is longer is
-/// not begun.
+/// Reads a body of at most so many bytes, which has to end within so long.
+///
+/// Of one that is somewhat longer the rest is read and forgotten: most clients look for the answer only when they have sent
+/// everything, and a connection that is closed before tells them nothing.
 ///
 /// # Errors
 ///
 /// What was wrong with it.
 pub async fn read_body(body: Body, most: usize, within: Duration) -> Result<Bytes, BodyFault> {
+    let mut body = body;
     if body.size_hint().lower() > most as u64 {
+        forget(&mut body, most, within).await;
         return Err(BodyFault::TooLarge);
     }
-    let read = tokio::time::timeout(within, Limited::new(body, most).collect());
-    match read.await {
+    let read = tokio::time::timeout(within, Limited::new(&mut body, most).collect());
+    let read = read.await;
+    match read {
         Err(_) => Err(BodyFault::TooSlow),
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyFault::TooLarge),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            forget(&mut body, most, within).await;
+            Err(BodyFault::TooLarge)
+        }
         Ok(Err(_)) => Err(BodyFault::Broken),
     }
+}
+
+/// How many times as much as is taken is read to tell somebody that it was too much.
+const PATIENCE: usize = 4;
+
+/// Reads on without keeping anything, up to a bound in bytes and in time.
+async fn forget(body: &mut Body, most: usize, within: Duration) {
+    let mut left = most.saturating_mul(PATIENCE);
+    let reading = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    // Whoever is slow with what nobody wants is not waited for.
+    let _ = tokio::time::timeout(within.min(Duration::from_secs(5)), reading).await;
 }
 
 #[cfg(test)]
