@@ -382,3 +382,32 @@ fn a_full_disk_fails_the_job_and_leaves_nothing() {
         assert!(outputs.jobs().await.expect("lists").is_empty());
     });
 }
+
+/// What the server does beside the engine, over real data: files are read once more for their sums, and added.
+#[test]
+fn settling_a_large_job_takes_a_part_of_the_engines_time() {
+    let Some(data) = std::env::var_os("FHIREHOSE_DATA") else {
+        println!("skipped: FHIREHOSE_DATA names no folder of data");
+        return;
+    };
+    run(async |world| {
+        *lock(&world.files.inputs) = fhirehose_native::inputs::expand(&[data]).expect("inputs");
+        let now = || jiff::Timestamp::now().as_millisecond();
+        let setting = super::super::Setting {
+            clock: Arc::new(move || fhirehose_store::Time(now())),
+            beat: Duration::from_secs(2),
+            ..world.setting()
+        };
+        world.submit("a", Door::System, "").await;
+        let begun = now();
+        let runner = super::super::Runner::start(setting);
+        runner.ended(1).await;
+        let all = u64::try_from(now() - begun).unwrap_or_default();
+        runner.stop(MINUTE).await;
+        let report = report(&world, "a").await;
+        let bytes: u64 = world.listed("a").await.iter().map(|file| file.bytes).sum();
+        let engine = report.milliseconds;
+        println!("{bytes} bytes of files: engine {engine} ms, all {all} ms");
+        assert!(all - engine < engine.max(1000), "engine {engine} ms, all {all} ms");
+    });
+}
