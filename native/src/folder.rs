@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use fhirehose_core::error::Error;
 use fhirehose_core::report::Report;
-use fhirehose_core::sink::{FileName, Origin, Sink, Stored};
+use fhirehose_core::sink::{FileKind, FileName, Origin, Sink, Stored};
 
 use crate::cancel::Cancel;
 use crate::clones::Cloned;
@@ -20,6 +20,7 @@ use crate::compress::{Compressed, Queue, Writer};
 use crate::inputs::InputPlace;
 use crate::job::JobError;
 use crate::output_error::OutputError;
+use crate::publish::{Early, Publisher};
 use crate::writeback::{self, Writeback};
 
 /// Name of the hidden folder in which an export lies until it is complete.
@@ -54,12 +55,15 @@ pub(crate) struct FolderSink {
     writeback: Writeback,
     committed: bool,
     temporaries: u64,
+    publisher: Option<Publisher>,
 }
 
 /// An open file of the folder.
 pub(crate) struct OutputFile {
     temporary: PathBuf,
     name: String,
+    /// What is told of it before the end.
+    early: Option<Early>,
     writer: FileWriter,
 }
 
@@ -113,6 +117,7 @@ impl FolderSink {
             writeback: Writeback::default(),
             committed: false,
             temporaries: 0,
+            publisher: None,
         };
         if !force && !is_empty(folder)? {
             return Err(OutputError::refused(
@@ -129,6 +134,19 @@ impl FolderSink {
     pub(crate) fn with_inputs(mut self, inputs: &[InputPlace]) -> Self {
         self.inputs = inputs.to_vec();
         self
+    }
+
+    /// Tells of files as they are completed.
+    pub(crate) fn with_publisher(mut self, publisher: Publisher) -> Self {
+        self.publisher = Some(publisher);
+        self
+    }
+
+    fn publish(&mut self) -> Result<(), Error> {
+        match &mut self.publisher {
+            Some(publisher) => publisher.publish(&self.folder, &self.cancel).map_err(to_core),
+            None => Ok(()),
+        }
     }
 
     /// Inputs that have been cloned, by their numbers: they have to be what they were when they were read.
@@ -195,6 +213,8 @@ impl FolderSink {
             remove_if_there(&final_manifest)?;
             self.remove_earlier()?;
         }
+        let rest = self.publisher.iter_mut().flat_map(Publisher::take_rest);
+        self.closed.extend(rest);
         let mut renamed = Vec::new();
         for (temporary, name) in std::mem::take(&mut self.closed) {
             if let Err(error) = self.rename(&temporary, &self.folder.join(&name)) {
@@ -244,6 +264,9 @@ impl Drop for FolderSink {
     fn drop(&mut self) {
         // Nothing can be done about a failure here; the next export into the folder cleans up.
         let _ = fs::remove_dir_all(&self.partial);
+        if let Some(publisher) = self.publisher.as_mut().filter(|_| !self.committed) {
+            publisher.remove();
+        }
         if !self.committed && self.made_folder {
             let _ = fs::remove_dir(&self.folder);
         }
@@ -254,6 +277,12 @@ impl Sink for FolderSink {
     type File = OutputFile;
 
     fn create(&mut self, name: &FileName) -> Result<OutputFile, Error> {
+        let early = self.publisher.as_ref().filter(|_| name.kind == FileKind::Output);
+        let mut early = early.map(|_| Early {
+            name: name.clone(),
+            path: String::new(),
+            resources: 0,
+        });
         let name = format!("{name}{}", self.compression.extension());
         let temporary = self.partial.join(name.replace('/', "-"));
         // An abort removes what there is: nothing may be made while it does, or after.
@@ -274,9 +303,13 @@ impl Sink for FolderSink {
             }),
             compression => FileWriter::Compressed(Writer::new(&name, compression, Box::new(file))),
         };
+        if let Some(early) = &mut early {
+            early.path = name.clone();
+        }
         Ok(OutputFile {
             temporary,
             name,
+            early,
             writer,
         })
     }
@@ -298,6 +331,10 @@ impl Sink for FolderSink {
                 }
                 if let Some(failure) = self.queue.failure() {
                     return Err(to_core(failure));
+                }
+                if let Some(early) = &mut file.early {
+                    early.resources += memchr::memchr_iter(b'\n', lines).count() as u64;
+                    self.publish()?;
                 }
             }
         }
@@ -326,6 +363,7 @@ impl Sink for FolderSink {
         let OutputFile {
             temporary,
             name,
+            early,
             writer,
         } = file;
         let size = match writer {
@@ -337,7 +375,11 @@ impl Sink for FolderSink {
             }
             FileWriter::Compressed(writer) => {
                 let compressed = writer.finish(&self.queue);
-                self.compressed.push((name.clone(), compressed));
+                self.compressed.push((name.clone(), compressed.clone()));
+                if let (Some(early), Some(publisher)) = (early, &mut self.publisher) {
+                    publisher.add(temporary, early, compressed);
+                    return Ok(Stored { name, size: 0 });
+                }
                 0
             }
         };

@@ -47,20 +47,19 @@ impl Error for EncodeError {}
 
 const FAILED: EncodeError = EncodeError { format: "gzip" };
 
-/// Compresses blocks, one at a time, reusing its memory: one for each thread. What it gives depends on the arguments
+/// Compresses blocks, one at a time: one for each thread. What it gives depends on the arguments
 /// of the call only, not on earlier calls.
 #[derive(Debug)]
 pub struct GzipEncoder {
-    compress: Compress,
+    level: flate2::Compression,
     scratch: Vec<u8>,
 }
 
 impl GzipEncoder {
     /// Makes an encoder of a level from 0 to 9; a higher one is taken as 9.
     pub fn new(level: u32) -> Self {
-        let level = flate2::Compression::new(level.min(9));
         Self {
-            compress: Compress::new(level, false),
+            level: flate2::Compression::new(level.min(9)),
             scratch: Vec::new(),
         }
     }
@@ -71,10 +70,12 @@ impl GzipEncoder {
     /// # Errors
     /// The compressor failed.
     pub fn encode(&mut self, dictionary: &[u8], block: &[u8], last: bool) -> Result<Encoded, EncodeError> {
-        self.compress.reset();
+        // A new one each time, which costs nothing next to a block: a reset leaves old bytes in the window, and zlib-rs
+        // looks at the one behind a dictionary.
+        let mut compress = Compress::new(self.level, false);
         if !dictionary.is_empty() {
             let window = &dictionary[dictionary.len().saturating_sub(DICTIONARY_SIZE)..];
-            self.compress.set_dictionary(window).map_err(|_| FAILED)?;
+            compress.set_dictionary(window).map_err(|_| FAILED)?;
         }
         // Exactly this room, and all at once: some strategies look at the room that is left, and the bytes must not
         // depend on what the encoder did before.
@@ -87,18 +88,17 @@ impl GzipEncoder {
         } else {
             FlushCompress::Sync
         };
-        let status = self
-            .compress
+        let status = compress
             .compress(block, &mut self.scratch[..bound], flush)
             .map_err(|_| FAILED)?;
-        let written = self.compress.total_out() as usize;
+        let written = compress.total_out() as usize;
         // A flush that filled the room may not be complete.
         let flushed = if last {
             status == Status::StreamEnd
         } else {
             written < bound
         };
-        if self.compress.total_in() != block.len() as u64 || !flushed {
+        if compress.total_in() != block.len() as u64 || !flushed {
             return Err(FAILED);
         }
         Ok(Encoded {

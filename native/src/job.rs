@@ -14,6 +14,7 @@ use crate::cohort::CohortRequest;
 use crate::cohort_error::CohortError;
 use crate::inputs::InputPlace;
 use crate::output_error::OutputError;
+use crate::publish::Listener;
 
 /// Everything that an export over files needs besides its plan.
 #[derive(Clone, Debug)]
@@ -108,6 +109,10 @@ pub struct Told {
     pub outcomes: Vec<String>,
     /// Inputs are named without their folders.
     pub hides_folders: bool,
+    /// Hears of compressed files of one type as soon as they are complete, in a folder that was empty. From then on the
+    /// export cannot begin again: deletions that are found where nobody looked for them end it
+    /// ([`JobError::LateDeletions`]).
+    pub listener: Option<Listener>,
 }
 
 /// How far a job is; shared with whoever shows it.

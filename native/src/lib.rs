@@ -19,6 +19,7 @@ mod organize;
 pub mod output_error;
 pub mod passes;
 mod pool;
+pub mod publish;
 mod run;
 pub mod snapshot;
 mod source;

@@ -1,6 +1,7 @@
 //! One job from its inputs to its manifest.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use fhirehose_core::manifest::manifest;
 use fhirehose_core::outcome;
@@ -17,6 +18,7 @@ use crate::job::{FolderOutput, Job, JobError, Organize, Output, Progress, Told};
 use crate::organize::Organizer;
 use crate::passes::{DeletionFacts, Ended, Exporting, PassFacts, Passes, SetFacts};
 use crate::pool;
+use crate::publish::Publisher;
 use crate::stdout::StdoutSink;
 
 /// What an export did.
@@ -48,6 +50,7 @@ pub fn run_for_clients(job: &Job, told: &Told, progress: &Progress, cancel: &Can
     let is_final = matches!(job.output, Output::Stdout) || job.inputs.contains(&InputPlace::Stdin);
     let mut is_read_again = job.cohort.is_some() || !job.plan.stages().is_empty();
     let stamps: Vec<Stamp> = job.inputs.iter().map(Stamp::of).collect();
+    let has_told = Arc::new(AtomicBool::new(false));
     let mut ahead = look_ahead(job, is_final, progress, cancel)?;
     loop {
         let queue = Arc::new(Queue::default());
@@ -60,7 +63,10 @@ pub fn run_for_clients(job: &Job, told: &Told, progress: &Progress, cancel: &Can
         };
         ahead = match &job.output {
             Output::Folder(output) => {
-                let sink = folder_sink(job, output, queue.clone(), cancel)?;
+                let mut sink = folder_sink(job, output, queue.clone(), cancel)?;
+                if let (Some(listener), None, false) = (&told.listener, &output.organize, output.force) {
+                    sink = sink.with_publisher(Publisher::new(listener, has_told.clone()));
+                }
                 let ended = match &output.organize {
                     None => into_folder(&passes, &ahead, sink)?,
                     Some(organize) => into_blocks(&passes, &ahead, organize, sink)?,
@@ -85,7 +91,7 @@ pub fn run_for_clients(job: &Job, told: &Told, progress: &Progress, cancel: &Can
                 }
             }
         };
-        if is_final {
+        if is_final || has_told.load(Ordering::Relaxed) {
             return Err(JobError::LateDeletions);
         }
         // Over inputs that do not stand still there would be no end.

@@ -65,8 +65,7 @@ async fn run(count: u32) -> Result<()> {
     }
     submit.print("submit");
 
-    let (mut claim, mut heartbeat, mut file, mut complete) =
-        (Times::default(), Times::default(), Times::default(), Times::default());
+    let [mut claim, mut heartbeat, mut file, mut many, mut complete] = std::array::from_fn(|_| Times::default());
     let wanted = Claim {
         now,
         holder: "worker".to_owned(),
@@ -81,17 +80,16 @@ async fn run(count: u32) -> Result<()> {
         heartbeat
             .of(store.heartbeat(&claimed.lease, progress, LEASE, now))
             .await?;
-        let finished = StoredFile {
-            id: format!("file-{number}"),
-            name: "Patient.000.ndjson".to_owned(),
-            folder: Folder::Output,
-            resource_type: Some("Patient".to_owned()),
-            continues_in: None,
-            count: 1,
-            bytes: 1,
-            sha256: [0; 32],
-        };
+        let finished = finished(&format!("file-{number}"));
         file.of(store.add_file(&claimed.lease, &finished)).await?;
+        if number == 0 {
+            let of_one: Vec<StoredFile> = (0..20_000)
+                .map(|part| self::finished(&format!("part-{part}")))
+                .collect();
+            for files in of_one.chunks(2000) {
+                many.of(store.add_files(&claimed.lease, files)).await?;
+            }
+        }
         complete
             .of(store.complete(&claimed.lease, "{}", now.plus(LEASE), now))
             .await?;
@@ -99,6 +97,7 @@ async fn run(count: u32) -> Result<()> {
     claim.print("claim");
     heartbeat.print("heartbeat");
     file.print("add_file");
+    many.print("add_files, 2000 of 20000");
     complete.print("complete");
 
     let (mut get, mut files, mut rubbish, mut tally) =
@@ -126,6 +125,19 @@ async fn run(count: u32) -> Result<()> {
         .await;
     open.print("open");
     Ok(())
+}
+
+fn finished(id: &str) -> StoredFile {
+    StoredFile {
+        id: id.to_owned(),
+        name: format!("{id}.000.ndjson"),
+        folder: Folder::Output,
+        resource_type: Some("Patient".to_owned()),
+        continues_in: None,
+        count: 1,
+        bytes: 1,
+        sha256: [0; 32],
+    }
 }
 
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fhirehose_native::cancel::Cancel;
-use fhirehose_store::{Claimed, Kind, Lease, Reply};
-use tokio::sync::oneshot;
+use fhirehose_store::{Claimed, Kind, Lease, Reply, StoredFile};
+use tokio::sync::{mpsc, oneshot};
 
 use super::failure::Failure;
 use super::files::Ids;
@@ -62,7 +62,7 @@ async fn attend(inner: Arc<Inner>, claimed: Claimed, ids: Ids, gauge: Arc<Gauge>
     tracing::info!(job, attempt, "the job runs");
     forget_earlier(&inner, &lease).await;
     let ended = match start(&inner, claimed, ids, gauge.clone(), cancel.clone()) {
-        Ok(ended) => watch(&inner, &lease, &gauge, &cancel, ended).await,
+        Ok(thread) => watch(&inner, &lease, &gauge, &cancel, thread).await,
         Err(failure) => Err(Ended::Failed(failure)),
     };
     match ended {
@@ -89,19 +89,21 @@ async fn forget_earlier(inner: &Inner, lease: &Lease) {
     }
 }
 
+/// What comes from the thread of an attempt.
+struct Thread {
+    ended: oneshot::Receiver<Result<Done, Ended>>,
+    early: mpsc::UnboundedReceiver<StoredFile>,
+}
+
 /// Starts the thread of an attempt.
-fn start(
-    inner: &Inner,
-    claimed: Claimed,
-    ids: Ids,
-    gauge: Arc<Gauge>,
-    cancel: Cancel,
-) -> Result<oneshot::Receiver<Result<Done, Ended>>, Failure> {
+fn start(inner: &Inner, claimed: Claimed, ids: Ids, gauge: Arc<Gauge>, cancel: Cancel) -> Result<Thread, Failure> {
     let setting = &inner.setting;
     let folder = setting
         .outputs
         .attempt_folder(&claimed.lease.job, claimed.lease.attempt);
+    let (sender, early) = mpsc::unbounded_channel();
     let attempt = Attempt {
+        early: sender,
         setting: setting.clone(),
         folder: folder.map_err(|_| Failure::internal("the id of the job is none"))?,
         claimed,
@@ -109,15 +111,15 @@ fn start(
         gauge,
         cancel,
     };
-    let (sender, receiver) = oneshot::channel();
+    let (sender, ended) = oneshot::channel();
     let thread = std::thread::Builder::new().name("export".to_owned());
     let spawned = thread.spawn(move || {
-        let ended = attempt.run();
+        let done = attempt.run();
         drop(attempt);
-        let _ = sender.send(ended);
+        let _ = sender.send(done);
     });
     match spawned {
-        Ok(_) => Ok(receiver),
+        Ok(_) => Ok(Thread { ended, early }),
         Err(error) => Err(Failure::internal(&format!("it has no thread left: {}", error.kind()))),
     }
 }
@@ -128,7 +130,7 @@ async fn watch(
     lease: &Lease,
     gauge: &Gauge,
     cancel: &Cancel,
-    mut ended: oneshot::Receiver<Result<Done, Ended>>,
+    mut thread: Thread,
 ) -> Result<Done, Ended> {
     let setting = &*inner.setting;
     let mut stopping = inner.stopping.subscribe();
@@ -136,10 +138,16 @@ async fn watch(
     beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            done = &mut ended => {
+            done = &mut thread.ended => {
                 return done.unwrap_or_else(|_| Err(Failure::internal("the export has lost its thread").into()));
             }
             () = stopped(&mut stopping), if !cancel.is_stopped() => cancel.stop(),
+            Some(file) = thread.early.recv() => {
+                // At the end all files are added, those of which this was not heard too.
+                if let Err(error) = setting.store.add_file(lease, &file).await {
+                    tracing::warn!(job = lease.job, %error, "a file is not listed before the job is complete");
+                }
+            }
             _ = beats.tick() => {
                 let told = setting.store.heartbeat(lease, gauge.progress(), setting.lease, inner.now());
                 match told.await {

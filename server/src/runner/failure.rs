@@ -84,6 +84,12 @@ impl Failure {
             JobError::Changed(name) => Failure::changed(file_name(name)),
             JobError::Cohort(error) => Failure::new(500, "exception", error.to_string()),
             JobError::TooManyIds => Failure::new(500, "too-costly", error.to_string()),
+            JobError::LateDeletions => Failure::new(
+                500,
+                "conflict",
+                "the data tells of deletions that were found after files had been given out; ask again without \
+                 allowPartialManifests",
+            ),
             // Neither do jobs of the server end at bad lines, nor write to standard output.
             _ => Failure::internal("the export ended early"),
         }

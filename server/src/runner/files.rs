@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use fhirehose_core::report::FileEntry;
 use fhirehose_core::sink::FileKind;
 use fhirehose_native::codec_out::{BlockCutter, Compression};
+use fhirehose_native::publish::Early;
 use fhirehose_store::{Folder, Secret, StoredFile};
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
@@ -66,6 +67,17 @@ impl Written {
             resource_type: of_one_type.then(|| entry.name.type_name.clone()),
             continues_in: entry.continues_in.as_deref().map(last),
             count: entry.resources,
+        }
+    }
+
+    /// A file of the engine that is complete before the job is. Only files of one type are.
+    pub(super) fn early(early: Early) -> Written {
+        Written {
+            folder: Folder::Output,
+            name: last(&early.path),
+            resource_type: Some(early.name.type_name),
+            continues_in: None,
+            count: early.resources,
         }
     }
 

@@ -77,6 +77,7 @@ pub(super) fn prepare(
         told: Told {
             outcomes: whose.outcomes,
             hides_folders: true,
+            listener: None,
         },
         kickoff: order.kickoff,
     })

@@ -4,13 +4,15 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 
 use fhirehose_native::cancel::Cancel;
-use fhirehose_native::job::{JobError, Output};
-use fhirehose_native::run_for_clients;
+use fhirehose_native::job::{Job, JobError, Output, Told};
+use fhirehose_native::publish::{Early, Listener};
+use fhirehose_native::{Exported, run_for_clients};
 use fhirehose_store::{Claimed, Progress, StoredFile};
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::Setting;
 use super::data::Snapshot;
@@ -84,6 +86,8 @@ pub(super) struct Attempt {
     pub(super) ids: Ids,
     pub(super) gauge: Arc<Gauge>,
     pub(super) cancel: Cancel,
+    /// Takes files that are complete before the attempt is.
+    pub(super) early: UnboundedSender<StoredFile>,
 }
 
 impl Attempt {
@@ -109,7 +113,7 @@ impl Attempt {
         if let Some(job) = &prepared.job {
             let more = !job.plan.stages().is_empty();
             self.gauge.has_more_passes.store(more, Ordering::Relaxed);
-            let done = run_for_clients(job, &prepared.told, &self.gauge.engine, &self.cancel);
+            let done = self.export(job, &prepared);
             let exported = done.map_err(|error| of_engine(&error, &*snapshot))?;
             let is_organized = matches!(&job.output, Output::Folder(folder) if folder.organize.is_some());
             let organized_by = is_organized.then(|| "Patient".to_owned());
@@ -127,6 +131,37 @@ impl Attempt {
         let files = self.summed(&prepared, written, &mut report);
         let files = files.map_err(|error| Failure::of_file(&error))?;
         Ok(Done { files, report })
+    }
+
+    /// Lets the engine run. If the kick-off wants it, files are handed over as they are completed.
+    fn export(&self, job: &Job, prepared: &Prepared) -> Result<Exported, JobError> {
+        let (progress, cancel) = (&self.gauge.engine, &self.cancel);
+        if !prepared.kickoff.partial_manifests {
+            return run_for_clients(job, &prepared.told, progress, cancel);
+        }
+        let (completed, files) = mpsc::channel();
+        std::thread::scope(|scope| {
+            scope.spawn(|| self.hand_over(files));
+            let listener = Listener(Arc::new(move |early: Early| {
+                // Its other end lives as long as the engine.
+                let _ = completed.send(early);
+            }));
+            let told = Told {
+                listener: Some(listener),
+                ..prepared.told.clone()
+            };
+            run_for_clients(job, &told, progress, cancel)
+        })
+    }
+
+    /// Sums up files that are complete. What cannot be read now is told at the end, or fails there.
+    fn hand_over(&self, files: mpsc::Receiver<Early>) {
+        for early in files {
+            let (job, written) = (&self.claimed.job.id, vec![Written::early(early)]);
+            if let Ok(stored) = files::sum(&self.folder, job, written, &self.ids, 1) {
+                stored.into_iter().for_each(|file| drop(self.early.send(file)));
+            }
+        }
     }
 
     fn summed(

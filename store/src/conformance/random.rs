@@ -247,23 +247,7 @@ async fn work(store: &dyn Store, model: &dyn Store, world: &mut World, what: &st
                 model.fail(&lease, "no", expires, now).await,
             );
         }
-        11 => {
-            let files: Vec<_> = (0..1 + world.dice.below(3)).map(|_| world.file()).collect();
-            let theirs = store.add_files(&lease, &files).await;
-            same(
-                &format!("{what}, add_files"),
-                theirs,
-                model.add_files(&lease, &files).await,
-            );
-        }
-        12 => {
-            let holder = format!("worker-{}", world.dice.below(3));
-            same(
-                &format!("{what}, abandon"),
-                store.abandon(&holder, now).await,
-                model.abandon(&holder, now).await,
-            );
-        }
+        11..13 => work_of_many(store, model, world, what).await,
         _ => {
             same(
                 &format!("{what}, release"),
@@ -271,6 +255,27 @@ async fn work(store: &dyn Store, model: &dyn Store, world: &mut World, what: &st
                 model.release(&lease, now).await,
             );
         }
+    }
+}
+
+/// What concerns several files or jobs.
+async fn work_of_many(store: &dyn Store, model: &dyn Store, world: &mut World, what: &str) {
+    let (now, lease) = (world.now, world.lease());
+    if world.dice.below(2) == 0 {
+        let files: Vec<_> = (0..1 + world.dice.below(3)).map(|_| world.file()).collect();
+        let theirs = store.add_files(&lease, &files).await;
+        same(
+            &format!("{what}, add_files"),
+            theirs,
+            model.add_files(&lease, &files).await,
+        );
+    } else {
+        let holder = format!("worker-{}", world.dice.below(3));
+        same(
+            &format!("{what}, abandon"),
+            store.abandon(&holder, now).await,
+            model.abandon(&holder, now).await,
+        );
     }
 }
 

@@ -17,7 +17,7 @@ use fhirehose_native::codec_out::Compression;
 use fhirehose_native::cohort::CohortRequest;
 use fhirehose_native::inputs::InputPlace;
 use fhirehose_native::job::{FolderOutput, Job, ManifestOptions, Organize, Output, Progress};
-use fhirehose_store::{Folder, State};
+use fhirehose_store::{Folder, JobStore, Listing, State};
 use sha2::{Digest, Sha256};
 
 use super::super::{Failure, Report};
@@ -357,6 +357,52 @@ fn files_are_no_larger_than_the_kick_off_says() {
     });
 }
 
+/// The last input is a pipe, so that the job waits for the test.
+#[cfg(unix)]
+#[test]
+fn files_are_listed_as_they_are_completed_if_the_kick_off_wants_it() {
+    run(async |world| {
+        let pipe = world.folder.path().join("pipe.ndjson");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.expect("there is mkfifo").success());
+        lock(&world.files.inputs).push(InputPlace::File(pipe.clone()));
+        let body = r#"{"resourceType":"Parameters","parameter":[
+            {"name":"allowPartialManifests","valueBoolean":true},{"name":"_maximumFileSize","valueInteger":20000}]}"#;
+        world
+            .submit_with("a", "ig4", Door::System, "", body, Reach::Everything)
+            .await;
+        let runner = world.start();
+        let so_far = async {
+            loop {
+                let files = world.store.files("a", Listing::SoFar, 0, 999).await.expect("lists");
+                assert_eq!(world.job("a").await.failure, None);
+                if files.len() > 5 {
+                    return files;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let so_far = tokio::time::timeout(MINUTE, so_far).await.expect("some are listed");
+        assert_eq!(world.job("a").await.state, State::Running);
+        for (_, file) in &so_far {
+            let place = world.outputs.place("a", 1, file.folder, &file.name).expect("a name");
+            let mut opened = world.outputs.open_file(&place).await.expect("it is there");
+            let mut bytes = Vec::new();
+            opened.file.read_to_end(&mut bytes).expect("reads");
+            assert_eq!(<[u8; 32]>::from(Sha256::digest(&bytes)), file.sha256);
+        }
+        std::fs::write(&pipe, "{\"resourceType\":\"Patient\",\"id\":\"last\"}\n").expect("writes");
+        runner.ended(1).await;
+        runner.stop(MINUTE).await;
+        let all = world.store.files("a", Listing::Settled, 0, 999).await.expect("lists");
+        assert!(all.len() > so_far.len() && all.starts_with(&so_far), "no page changes");
+        assert_eq!(
+            report(&world, "a").await.resources,
+            all.iter().map(|(_, file)| file.count).sum::<u64>()
+        );
+    });
+}
+
 /// A folder on a file system with next to no space, to be made by whoever runs the tests.
 #[test]
 fn a_full_disk_fails_the_job_and_leaves_nothing() {
@@ -380,5 +426,34 @@ fn a_full_disk_fails_the_job_and_leaves_nothing() {
         let failure = Failure::read(&job.failure.expect("a reason"));
         assert_eq!((job.state, failure.code.as_str()), (State::Failed, "no-store"));
         assert!(outputs.jobs().await.expect("lists").is_empty());
+    });
+}
+
+/// What the server does beside the engine, over real data: files are read once more for their sums, and added.
+#[test]
+fn settling_a_large_job_takes_a_part_of_the_engines_time() {
+    let Some(data) = std::env::var_os("FHIREHOSE_DATA") else {
+        println!("skipped: FHIREHOSE_DATA names no folder of data");
+        return;
+    };
+    run(async |world| {
+        *lock(&world.files.inputs) = fhirehose_native::inputs::expand(&[data]).expect("inputs");
+        let now = || jiff::Timestamp::now().as_millisecond();
+        let setting = super::super::Setting {
+            clock: Arc::new(move || fhirehose_store::Time(now())),
+            beat: Duration::from_secs(2),
+            ..world.setting()
+        };
+        world.submit("a", Door::System, "").await;
+        let begun = now();
+        let runner = super::super::Runner::start(setting);
+        runner.ended(1).await;
+        let all = u64::try_from(now() - begun).unwrap_or_default();
+        runner.stop(MINUTE).await;
+        let report = report(&world, "a").await;
+        let bytes: u64 = world.listed("a").await.iter().map(|file| file.bytes).sum();
+        let engine = report.milliseconds;
+        println!("{bytes} bytes of files: engine {engine} ms, all {all} ms");
+        assert!(all - engine < engine.max(1000), "engine {engine} ms, all {all} ms");
     });
 }
