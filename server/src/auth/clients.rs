@@ -85,7 +85,7 @@ impl fmt::Display for ClientFault {
             ClientFault::Scope(fault) => write!(f, "scope: {fault}"),
             ClientFault::Keys(fault) => write!(f, "jwks: {fault}"),
             ClientFault::NoKey => f.write_str(
-                "jwks: no key that can be used: RSA of 2048 to 4096 bits (RS384) or EC on P-384 (ES384), each with a kid \
+                "jwks: no key that can be used: RSA of 2048 to 8192 bits (RS384) or EC on P-384 (ES384), each with a kid \
                  of its own",
             ),
             ClientFault::Exists => f.write_str("there is a client of this id or name already"),

@@ -12,7 +12,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fhirehose_store::Time;
-use jsonwebtoken::DecodingKey;
 use reqwest::header::{ACCEPT, CACHE_CONTROL};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
@@ -20,7 +19,7 @@ use tokio::sync::{OnceCell, Semaphore};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-use super::keys::{KeyFault, KeySet, MOST_BYTES, Signing};
+use super::keys::{KeyFault, KeySet, MOST_BYTES, PublicKey, Signing};
 
 /// How long a fetch may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -142,7 +141,7 @@ impl Default for Jwks {
 impl Jwks {
     /// Finds the one key of that `kid` which suits the algorithm. A set that was fetched earlier and does not have it is
     /// fetched once more.
-    pub async fn find(&self, source: &str, kid: &str, signing: Signing, now: Time) -> Result<DecodingKey, KeyFault> {
+    pub async fn find(&self, source: &str, kid: &str, signing: Signing, now: Time) -> Result<PublicKey, KeyFault> {
         let url = match Source::parse(source)? {
             Source::Url(url) => url,
             Source::File(path) => {

@@ -2,68 +2,101 @@
 
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fhirehose_core::search::table::Registry;
 use fhirehose_store::sqlite::{Options, SqliteStore};
 use fhirehose_store::{Client, Store, Time};
-use jsonwebtoken::jwk::Jwk;
-use jsonwebtoken::{Algorithm, EncodingKey, crypto};
+use ring::rand::SystemRandom;
+use ring::rsa::PublicKeyComponents;
+use ring::signature::{ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA384, RsaKeyPair};
 use serde_json::Value;
 
 use super::keys::Signing;
 use super::{Authority, Settings, jwt};
 
+/// Public keys that are not good enough.
+pub(super) const WEAK_RSA: &str = include_str!("testdata/test-only-rsa-1024-public.json");
+pub(super) const P256: &str = include_str!("testdata/test-only-p256-public.json");
+
+/// One of those as a member of a set.
+pub(super) fn public_only(key: &str, kid: &str) -> Value {
+    let mut key: Value = serde_json::from_str(key).expect("a key");
+    key["kid"] = kid.into();
+    key
+}
+
+/// A set of one key.
+pub(super) fn set_of(key: &Value) -> String {
+    serde_json::json!({ "keys": [key] }).to_string()
+}
+
 /// A pair of keys of a client.
 #[derive(Clone, Copy)]
 pub(super) struct Pair {
     der: &'static [u8],
-    algorithm: Algorithm,
     pub(super) signing: Signing,
 }
 
 impl Pair {
-    pub(super) const RSA: Pair = Pair::rsa(include_bytes!("testdata/test-only-rsa-2048.der"));
-    pub(super) const OTHER_RSA: Pair = Pair::rsa(include_bytes!("testdata/test-only-rsa-2048-other.der"));
-    pub(super) const WEAK_RSA: Pair = Pair::rsa(include_bytes!("testdata/test-only-rsa-1024.der"));
+    pub(super) const RSA: Pair = Pair {
+        der: include_bytes!("testdata/test-only-rsa-2048.der"),
+        signing: Signing::Rs384,
+    };
+    pub(super) const OTHER_RSA: Pair = Pair {
+        der: include_bytes!("testdata/test-only-rsa-2048-other.der"),
+        signing: Signing::Rs384,
+    };
     pub(super) const P384: Pair = Pair {
         der: include_bytes!("testdata/test-only-p384.der"),
-        algorithm: Algorithm::ES384,
-        signing: Signing::Es384,
-    };
-    pub(super) const P256: Pair = Pair {
-        der: include_bytes!("testdata/test-only-p256.der"),
-        algorithm: Algorithm::ES256,
         signing: Signing::Es384,
     };
 
-    const fn rsa(der: &'static [u8]) -> Pair {
-        Pair {
-            der,
-            algorithm: Algorithm::RS384,
-            signing: Signing::Rs384,
-        }
+    fn rsa(self) -> RsaKeyPair {
+        RsaKeyPair::from_der(self.der).expect("a key")
     }
 
-    fn private(self) -> EncodingKey {
-        match self.signing {
-            Signing::Rs384 => EncodingKey::from_rsa_der(self.der),
-            Signing::Es384 => EncodingKey::from_ec_der(self.der),
-        }
+    fn ec(self) -> EcdsaKeyPair {
+        let algorithm = &ECDSA_P384_SHA384_FIXED_SIGNING;
+        EcdsaKeyPair::from_pkcs8(algorithm, self.der, &SystemRandom::new()).expect("a key")
     }
 
     /// The public key as a member of a set.
     pub(super) fn public(self, kid: &str) -> Value {
-        let mut key = Jwk::from_encoding_key(&self.private(), self.algorithm).expect("a key");
-        key.common.key_id = Some(kid.to_owned());
-        serde_json::to_value(key).expect("a key")
+        let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        match self.signing {
+            Signing::Rs384 => {
+                let key = PublicKeyComponents::<Vec<u8>>::from(self.rsa().public());
+                serde_json::json!({ "kty": "RSA", "kid": kid, "n": text(&key.n), "e": text(&key.e) })
+            }
+            Signing::Es384 => {
+                let pair = self.ec();
+                let (x, y) = pair.public_key().as_ref()[1..].split_at(48);
+                serde_json::json!({ "kty": "EC", "crv": "P-384", "kid": kid, "x": text(x), "y": text(y) })
+            }
+        }
     }
 
     /// A set with this key alone.
     pub(super) fn set(self, kid: &str) -> String {
-        serde_json::json!({ "keys": [self.public(kid)] }).to_string()
+        set_of(&self.public(kid))
     }
 
     pub(super) fn sign(self, message: &[u8]) -> String {
-        crypto::sign(message, &self.private(), self.algorithm).expect("a signature")
+        let random = SystemRandom::new();
+        match self.signing {
+            Signing::Rs384 => {
+                let pair = self.rsa();
+                let mut signature = vec![0; pair.public().modulus_len()];
+                let done = pair.sign(&RSA_PKCS1_SHA384, &random, message, &mut signature);
+                done.expect("a signature");
+                URL_SAFE_NO_PAD.encode(signature)
+            }
+            Signing::Es384 => {
+                let signature = self.ec().sign(&random, message).expect("a signature");
+                URL_SAFE_NO_PAD.encode(signature)
+            }
+        }
     }
 }
 

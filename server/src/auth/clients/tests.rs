@@ -3,7 +3,7 @@
 use fhirehose_store::Store;
 
 use super::*;
-use crate::auth::testing::{House, NOW, Pair};
+use crate::auth::testing::{self, House, NOW, Pair};
 
 async fn added(house: &House, new: NewClient<'_>) -> Result<Added, String> {
     let store: &dyn Store = &*house.store;
@@ -45,8 +45,8 @@ async fn a_client_is_added_listed_and_removed() {
         Err(ClientFault::Unknown)
     ));
     assert_eq!(
-        remove(store, crate::auth::testing::CLIENT).await.expect("removed").id,
-        crate::auth::testing::CLIENT
+        remove(store, testing::CLIENT).await.expect("removed").id,
+        testing::CLIENT
     );
 }
 
@@ -125,7 +125,10 @@ async fn scopes_are_looked_at_when_a_client_is_added() {
 async fn keys_are_looked_at_when_a_client_is_added() {
     let house = House::new().await;
     for (text, told) in [
-        (Pair::WEAK_RSA.set("a"), "no key that can be used"),
+        (
+            testing::set_of(&testing::public_only(testing::WEAK_RSA, "a")),
+            "no key that can be used",
+        ),
         (r#"{"keys":[]}"#.to_owned(), "no key that can be used"),
         ("-----BEGIN PUBLIC KEY-----".to_owned(), "no JSON object"),
     ] {
