@@ -330,7 +330,7 @@ fn clients_are_added_listed_and_removed() {
             .ends(2)
     };
     bad("system/Nope.read").tells(&["Nope"]);
-    bad("system/Observation.rs?coed=1").tells(&["coed"]);
+    bad("system/Observation.rs?coed=1").tells(&["system/Observation.rs", "search"]);
     bad("");
     folder
         .run(&["client", "add", "x", "--jwks", "none.json", "--scope", "system/*.read"])
