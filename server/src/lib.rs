@@ -20,6 +20,7 @@ pub mod outcome;
 pub mod outputs;
 pub mod polling;
 pub mod profile;
+mod random;
 mod reply;
 mod routes;
 pub mod runner;

@@ -125,9 +125,9 @@ async fn working(app: &App, job: &Job, facts: &Facts, after: u32) -> Answer {
     Ok(with_header(response, "retry-after", &wait.to_string()))
 }
 
-/// How far the job is. Oracle has one word for it.
+/// How far the job is.
 fn told(app: &App, progress: Option<Progress>) -> String {
-    if app.offer.profile.name == "oracle" {
+    if !app.offer.profile.tells_percent {
         return "in-progress".to_owned();
     }
     match progress {
@@ -162,10 +162,10 @@ async fn complete(app: &App, job: &Job, facts: &Facts, after: u32) -> Answer {
     if let Some(expires) = job.expires {
         response = with_header(response, "expires", &http_date(expires));
     }
-    let progress = if app.offer.profile.name == "oracle" {
-        "completed"
-    } else {
+    let progress = if app.offer.profile.tells_percent {
         "100%"
+    } else {
+        "completed"
     };
     Ok(with_header(response, "x-progress", progress))
 }
