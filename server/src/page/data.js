@@ -36,7 +36,7 @@ export function showData(data, onGroup) {
   byId("facts").replaceChildren(...facts.map(([name, value]) => h("div", {}, h("dt", { text: name }), h("dd", { text: value }))));
   heads();
   draw();
-  showGroups(data.groups, onGroup);
+  showGroups(data, onGroup);
 }
 
 function heads() {
@@ -119,8 +119,8 @@ function draw() {
   write(more, isAll ? `Show the first ${FIRST}` : `Show all ${types.length} types`);
 }
 
-function showGroups(groups, onGroup) {
-  write(byId("group-count"), groups.length ? count(groups.length) : "");
+function showGroups({ groups, groupsInAll }, onGroup) {
+  write(byId("group-count"), groups.length < groupsInAll ? `first ${count(groups.length)} of ${count(groupsInAll)}` : count(groups.length));
   const rows = groups.map(({ id, name, members }) =>
     h("li", {},
       h("span", { text: name || id }),

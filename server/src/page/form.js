@@ -141,11 +141,11 @@ function show(issues) {
 /** An issue of an OperationOutcome as one of ours: which parameter it is about. */
 function ofOutcome({ diagnostics, location, expression }, request) {
   const index = /parameter\[(\d+)\]/.exec(expression?.[0] ?? "")?.[1];
-  const parameter = index ? request.nameAt(Number(index)) : location?.[0]?.replace(/^http\./, "");
-  const named = parameter && diagnostics.startsWith(`${parameter}: `);
-  const [first, shown] = (named ? diagnostics.slice(parameter.length + 2) : diagnostics).split("\n  ");
-  const value = parameter === "_typeFilter" ? filters().find((filter) => filter === shown) : undefined;
-  return { text: value ? first : diagnostics.replace(`${parameter}: `, ""), parameter, value };
+  const [, name, rest] = /^([\w-]+): ([^]*)$/.exec(diagnostics) ?? [];
+  const parameter = index ? request.nameAt(Number(index)) : location?.[0]?.replace(/^http\./, "") ?? (name === "Group" ? "group" : name);
+  // Under the message stand the text and carets; the text is in the form already.
+  const [first, shown] = (rest ?? diagnostics).split("\n  ");
+  return { text: first, parameter, value: parameter === "_typeFilter" ? shown : undefined };
 }
 
 async function start(event) {
