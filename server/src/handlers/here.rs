@@ -19,7 +19,8 @@ pub(crate) fn asked_here(parts: &Parts, app: &App) -> Result<(), Reply> {
         .iter()
         .any(|name| headers.contains_key(*name));
     let host = text(headers, header::HOST).or(parts.uri.authority().map(|authority| authority.as_str()));
-    let is_ours = host.is_some_and(|host| is_loopback(host) || Some(host) == authority(&app.offer.public_base).as_deref());
+    let is_ours =
+        host.is_some_and(|host| is_loopback(host) || Some(host) == authority(&app.offer.public_base).as_deref());
     let has_own_origin = match text(headers, header::ORIGIN) {
         None => !headers.contains_key(header::ORIGIN),
         Some(origin) => authority(origin).as_deref() == host,

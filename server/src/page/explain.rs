@@ -35,7 +35,11 @@ pub(super) async fn explain(_: Seen, State(app): State<Shared>, request: Request
     let sent = read_body(sent, MOST_BODY, BODY_TIME).await;
     let sent = sent.map_err(|fault| fault.reply(MOST_BODY))?;
     let (door, query) = door(parts.uri.query().unwrap_or_default())?;
-    let method = if parts.method == Verb::POST { Method::Post } else { Method::Get };
+    let method = if parts.method == Verb::POST {
+        Method::Post
+    } else {
+        Method::Get
+    };
     let told = tokio::task::spawn_blocking(move || {
         let headers = plain(&parts.headers);
         let call = Call {

@@ -73,7 +73,9 @@ fn give(name: &str, headers: &HeaderMap) -> Answer {
     let file = FILES.iter().find(|file| file.name == name);
     let file = file.ok_or_else(|| Reply::not_found("page"))?;
     let known = headers.get_all(header::IF_NONE_MATCH).iter();
-    let mut known = known.filter_map(|value| value.to_str().ok()).flat_map(|list| list.split(','));
+    let mut known = known
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|list| list.split(','));
     let is_known = known.any(|tag| tag.trim().trim_start_matches("W/") == *file.tag);
     let mut response = Response::new(if is_known { "".into() } else { file.text.into() });
     if is_known {

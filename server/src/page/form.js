@@ -144,8 +144,8 @@ function ofOutcome({ diagnostics, location, expression }, request) {
   const [, name, rest] = /^([\w-]+): ([^]*)$/.exec(diagnostics) ?? [];
   const parameter = index ? request.nameAt(Number(index)) : location?.[0]?.replace(/^http\./, "") ?? (name === "Group" ? "group" : name);
   // Under the message stand the text and carets; the text is in the form already.
-  const [first, shown] = (rest ?? diagnostics).split("\n  ");
-  return { text: first, parameter, value: parameter === "_typeFilter" ? shown : undefined };
+  const [first, shown, , help] = (rest ?? diagnostics).split("\n  ");
+  return { text: help ? `${first}; ${help}` : first, parameter, value: parameter === "_typeFilter" ? shown : undefined };
 }
 
 async function start(event) {

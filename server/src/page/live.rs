@@ -86,7 +86,9 @@ pub(super) async fn jobs(_: Seen, State(app): State<Shared>) -> Result<Response,
         _place: place,
     };
     let events = stream::unfold(telling, next);
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(WORD)).into_response())
+    Ok(Sse::new(events)
+        .keep_alive(KeepAlive::new().interval(WORD))
+        .into_response())
 }
 
 /// Waits for a change. The end: the server closes, or the store fails; the page asks again by itself.
@@ -126,7 +128,10 @@ fn tell(app: &App, job: &Job, live: &[LiveJob]) -> Value {
     // What this process knows of its own jobs is newer than what it has told the store.
     let running = (job.state == JobState::Running).then(|| live.iter().find(|live| live.id == job.id));
     let running = running.flatten();
-    let report = job.report.as_deref().and_then(|text| serde_json::from_str::<Report>(text).ok());
+    let report = job
+        .report
+        .as_deref()
+        .and_then(|text| serde_json::from_str::<Report>(text).ok());
     let kept = report.map(|report| report.resources).or(running.map(|live| live.kept));
     let (done, total) = running.map_or((job.progress.done, job.progress.total), |live| (live.done, live.total));
     json!({

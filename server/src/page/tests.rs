@@ -133,7 +133,9 @@ async fn the_page_comes_with_its_policy_and_is_sent_once() {
         assert_eq!(header(&again, "etag"), tag);
         assert_eq!(text(again).await, "");
     }
-    let other = house.ask(asked("GET", "/page/app.js", &[("if-none-match", &tag)], "")).await;
+    let other = house
+        .ask(asked("GET", "/page/app.js", &[("if-none-match", &tag)], ""))
+        .await;
     assert_eq!(other.status(), StatusCode::OK);
     assert_eq!(house.get("/page/other.js").await.status(), StatusCode::NOT_FOUND);
     assert_eq!(house.get("/page/%2e%2e%2fmod.rs").await.status(), StatusCode::NOT_FOUND);
@@ -151,11 +153,21 @@ async fn the_page_asks_for_nothing_that_is_not_its_own() {
     let html = text(house.get("/").await).await;
     let mut wanted: Vec<String> = Vec::new();
     for mark in ["href=\"", "src=\""] {
-        let found = between(&html, mark, '"').into_iter().filter(|url| !url.starts_with('#'));
+        let found = between(&html, mark, '"')
+            .into_iter()
+            .filter(|url| !url.starts_with('#'));
         wanted.extend(found.map(str::to_owned));
     }
     assert!(wanted.contains(&"/page/app.js".to_owned()) && wanted.contains(&"/page/style.css".to_owned()));
-    for inline in ["style=", "<style", "<script>", "onclick=", "oninput=", "onload=", "onsubmit="] {
+    for inline in [
+        "style=",
+        "<style",
+        "<script>",
+        "onclick=",
+        "oninput=",
+        "onload=",
+        "onsubmit=",
+    ] {
         assert!(!html.contains(inline), "{inline}");
     }
     let mut seen = Vec::new();
@@ -168,7 +180,14 @@ async fn the_page_asks_for_nothing_that_is_not_its_own() {
         let script = text(response).await;
         let imported = between(&script, "from \"./", '"').into_iter();
         wanted.extend(imported.map(|name| format!("/page/{name}")));
-        for markup in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "localStorage"] {
+        for markup in [
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+            "localStorage",
+        ] {
             assert!(!script.contains(markup), "{url}: {markup}");
         }
         assert!(!script.contains("url(") && !script.contains("@import"), "{url}");
@@ -192,7 +211,11 @@ async fn the_overview_tells_what_is_here_and_what_is_offered() {
     assert_eq!(told["data"]["patients"], 2);
     assert_eq!(told["data"]["types"][1]["type"], "Patient");
     assert_eq!(told["data"]["types"][1]["resources"], 2);
-    assert!(told["data"]["types"][1]["newest"].as_str().is_some_and(|newest| newest.starts_with("2026-03-04")));
+    assert!(
+        told["data"]["types"][1]["newest"]
+            .as_str()
+            .is_some_and(|newest| newest.starts_with("2026-03-04"))
+    );
     assert_eq!(told["data"]["groups"][0]["name"], "<b>Both</b>");
     assert_eq!(told["data"]["groups"][0]["members"], 2);
     assert_eq!(told["data"]["groupsInAll"], 1);
@@ -216,8 +239,16 @@ async fn filters_are_explained_or_told_what_is_wrong_with_them() {
     let issue = &told["issues"][0];
     assert_eq!(issue["parameter"], "_typeFilter");
     assert_eq!(issue["value"], "Patient?name=😀&nam=x");
-    assert_eq!((&issue["start"], &issue["end"]), (&Value::from(16), &Value::from(19)), "{issue}");
-    assert!(issue["text"].as_str().is_some_and(|text| text.contains("nam") && text.contains("did you mean")));
+    assert_eq!(
+        (&issue["start"], &issue["end"]),
+        (&Value::from(16), &Value::from(19)),
+        "{issue}"
+    );
+    assert!(
+        issue["text"]
+            .as_str()
+            .is_some_and(|text| text.contains("nam") && text.contains("did you mean"))
+    );
     let unknown = house.get("/page/explain?level=all").await;
     assert_eq!(unknown.status(), StatusCode::BAD_REQUEST);
 }
@@ -239,7 +270,10 @@ async fn what_only_the_data_can_tell_is_told_too() {
     let headers = [("content-type", "application/fhir+json")];
     let post = |id: &str| asked("POST", "/page/explain?level=patient", &headers, &listed(id));
     let told = read(house.ask(post("a")).await).await;
-    assert!(told["text"].as_str().is_some_and(|text| text.contains("1 patient\n")), "{told}");
+    assert!(
+        told["text"].as_str().is_some_and(|text| text.contains("1 patient\n")),
+        "{told}"
+    );
     let told = read(house.ask(post("stranger")).await).await;
     assert_eq!(told["issues"][0]["parameter"], "patient", "{told}");
     let oracle = self::house(true, &ORACLE).await;
@@ -249,7 +283,9 @@ async fn what_only_the_data_can_tell_is_told_too() {
 
 fn from(peer: [u8; 4], path: &str, headers: &[(&str, &str)]) -> Request<Body> {
     let mut request = asked("GET", path, headers, "");
-    request.extensions_mut().insert(ConnectInfo(SocketAddr::from((peer, 4711))));
+    request
+        .extensions_mut()
+        .insert(ConnectInfo(SocketAddr::from((peer, 4711))));
     request
 }
 
@@ -304,7 +340,9 @@ async fn jobs_are_told_at_once_and_whenever_something_changes() {
     let mut stream = response.into_body();
     assert_eq!(event(&mut stream).await, Some(serde_json::json!({ "jobs": [] })));
     let kickoff = [("accept", "application/fhir+json"), ("prefer", "respond-async")];
-    let started = house.ask(asked("GET", "/fhir/Group/g/$export?_type=Patient", &kickoff, "")).await;
+    let started = house
+        .ask(asked("GET", "/fhir/Group/g/$export?_type=Patient", &kickoff, ""))
+        .await;
     assert_eq!(started.status(), StatusCode::ACCEPTED);
     let job = loop {
         let told = event(&mut stream).await.expect("the stream goes on");
@@ -314,7 +352,10 @@ async fn jobs_are_told_at_once_and_whenever_something_changes() {
     };
     assert_eq!(job["level"], "group");
     assert_eq!(job["kept"], 2);
-    assert_eq!(job["request"], "http://ehr.example.org/fhir/Group/g/$export?_type=Patient");
+    assert_eq!(
+        job["request"],
+        "http://ehr.example.org/fhir/Group/g/$export?_type=Patient"
+    );
     assert_eq!(job["url"], Value::from(header(&started, "content-location")));
     assert!(job["expires"].as_i64() > job["created"].as_i64());
     house.app.streams.close();
