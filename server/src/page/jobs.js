@@ -105,7 +105,7 @@ function update(card, job) {
   const percent = job.state === "complete" ? 100 : job.total ? Math.min(99, Math.floor((job.done / job.total) * 100)) : 0;
   card.track.setAttribute("aria-valuenow", percent);
   card.track.style.setProperty("--part", job.state === "complete" ? 1 : job.total ? job.done / job.total : 0);
-  write(card.figures, figures(job, percent).filter(Boolean).join(" · "));
+  write(card.figures, figures(job, percent).filter(Boolean).join("\u2002·\u2002"));
   card.toggle.hidden = job.state !== "complete";
   const isOver = job.state === "cancelled" || job.state === "expired";
   card.remove.hidden = isOver;

@@ -55,9 +55,13 @@ fn data(app: &App) -> Value {
             json!({ "type": name, "resources": facts.resources, "bytes": facts.bytes, "newest": facts.newest })
         })
         .collect();
-    let groups: Vec<Value> = catalogue
-        .groups()
-        .take(MOST_GROUPS)
+    let mut groups: Vec<_> = catalogue.groups().collect();
+    let groups_in_all = groups.len();
+    // Where not all can be shown, the large ones are.
+    groups.sort_by(|a, b| b.members.cmp(&a.members).then_with(|| a.id.cmp(&b.id)));
+    groups.truncate(MOST_GROUPS);
+    let groups: Vec<Value> = groups
+        .iter()
         .map(|group| json!({ "id": group.id, "name": group.name, "members": group.members }))
         .collect();
     json!({
@@ -67,6 +71,6 @@ fn data(app: &App) -> Value {
         "patients": catalogue.patients().len(),
         "types": types,
         "groups": groups,
-        "groupsInAll": catalogue.groups().count(),
+        "groupsInAll": groups_in_all,
     })
 }
