@@ -60,6 +60,8 @@ pub struct Settings {
     pub threads: NonZeroUsize,
     /// How files are stored.
     pub compression: Compression,
+    /// When a file is full, beside what profile and kick-off say.
+    pub limits: fhirehose_core::partition::Limits,
     /// Most files of a page of a manifest.
     pub page: NonZeroUsize,
     /// The same where a client takes pages while the job runs.
@@ -303,6 +305,7 @@ pub(crate) async fn build(settings: &Settings, base: String) -> Result<(Arc<App>
     setting.threads = settings.threads.get();
     setting.max_running = settings.max_running.get();
     setting.compression = settings.compression;
+    setting.limits = settings.limits;
     setting.expires = settings.expires;
     let runner = match store_state {
         StoreState::Whole => Some(runner::Runner::start(setting)),
