@@ -15,6 +15,7 @@ use crate::job::facts::Remembered;
 use crate::offer::Offer;
 use crate::outcome::Reply;
 use crate::outputs::Outputs;
+use crate::page::Streams;
 use crate::polling::Polls;
 use crate::runner::{Clock, RunnerHandle};
 
@@ -95,6 +96,8 @@ pub struct App {
     pub polls: Polls,
     /// What is known of jobs beside what the store tells each time.
     pub remembered: Remembered,
+    /// The pages that are told of jobs.
+    pub streams: Streams,
     /// Tells the time.
     pub clock: Clock,
 }

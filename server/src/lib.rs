@@ -18,6 +18,7 @@ pub mod net;
 pub mod offer;
 pub mod outcome;
 pub mod outputs;
+pub mod page;
 pub mod polling;
 pub mod profile;
 mod random;

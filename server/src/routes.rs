@@ -15,6 +15,7 @@ use tracing::Instrument as _;
 use crate::app::Shared;
 use crate::handlers::{admin, discovery, files, groups, health, jobs, kickoff, token};
 use crate::outcome::Reply;
+use crate::page;
 use crate::random;
 
 /// The server: what FHIR knows under the base path, and what people and machines look at beside it.
@@ -41,6 +42,7 @@ pub(crate) fn routes(app: Shared, base_path: &str, figures: PrometheusHandle) ->
         path => Router::new().nest(path, under_base),
     };
     router
+        .merge(page::routes(base_path))
         .route("/health", get(health::health))
         .route("/admin/reload", post(admin::reload))
         .route("/metrics", get(health::metrics).with_state(figures))

@@ -22,6 +22,7 @@ use crate::files::Signer;
 use crate::net::{self, Limits};
 use crate::offer::Offer;
 use crate::outputs::Outputs;
+use crate::page::Streams;
 use crate::random;
 use crate::routes::routes;
 use crate::runner::{self, Clock};
@@ -157,6 +158,7 @@ pub async fn serve(
         ..Limits::default()
     };
     let router = routes(app.clone(), &settings.base_path, figures);
+    let shutdown = Streams::close_after(app.clone(), shutdown);
     let served = net::serve(listener, tls, router, limits, shutdown).await;
     drop(watching);
     if let Some(runner) = &app.runner {
@@ -258,7 +260,7 @@ fn system_clock() -> Time {
     Time(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
-async fn build(settings: &Settings, base: String) -> Result<(Arc<App>, Option<Watch>), ServeError> {
+pub(crate) async fn build(settings: &Settings, base: String) -> Result<(Arc<App>, Option<Watch>), ServeError> {
     let clock: Clock = Arc::new(system_clock);
     let (sqlite, store_state) = open_store(&settings.state).await?;
     let store: Arc<dyn Store> = Arc::new(sqlite);
@@ -325,6 +327,7 @@ async fn build(settings: &Settings, base: String) -> Result<(Arc<App>, Option<Wa
         signer: Signer::new(&secret.0),
         polls: crate::polling::Polls::default(),
         remembered: crate::job::facts::Remembered::default(),
+        streams: Streams::default(),
         clock,
     };
     Ok((Arc::new(app), watching))

@@ -1,27 +1,16 @@
 //! For whoever runs the server: reading the data anew.
 
-use std::net::SocketAddr;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
 
-use axum::extract::{ConnectInfo, State};
-use axum::http::{HeaderMap, StatusCode};
-
+use super::here::asked_here;
 use crate::app::Shared;
 use crate::outcome::{self, Issue, Reply, Severity};
 use crate::reply::{Answer, body, panicked};
 
 /// `POST /admin/reload`, from this machine only.
-pub(crate) async fn reload(
-    State(app): State<Shared>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
-) -> Answer {
-    // A proxy on this machine speaks for others.
-    let is_forwarded = ["forwarded", "x-forwarded-for", "origin"]
-        .iter()
-        .any(|name| headers.contains_key(*name));
-    if is_forwarded || !peer.ip().to_canonical().is_loopback() {
-        return Err(Reply::forbidden("this is answered to the server's own machine only"));
-    }
+pub(crate) async fn reload(State(app): State<Shared>, request: Request) -> Answer {
+    asked_here(&request.into_parts().0, &app)?;
     let now = app.now();
     let keeper = app.keeper.clone();
     let reloaded = tokio::task::spawn_blocking(move || keeper.reload(now))

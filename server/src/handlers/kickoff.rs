@@ -134,7 +134,7 @@ fn nothing() -> Reply {
 }
 
 /// Whether the Group and the listed patients are there.
-fn in_the_data(app: &App, kickoff: &Kickoff, now: Time) -> Result<(), Reply> {
+pub(crate) fn in_the_data(app: &App, kickoff: &Kickoff, now: Time) -> Result<(), Reply> {
     let catalogue = app.keeper.current();
     let listed = kickoff.patients.as_deref().unwrap_or_default();
     let unknown = catalogue.unknown_patients(listed);

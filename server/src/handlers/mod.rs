@@ -5,6 +5,7 @@ pub(crate) mod discovery;
 pub(crate) mod files;
 pub(crate) mod groups;
 pub(crate) mod health;
+pub(crate) mod here;
 pub(crate) mod jobs;
 pub(crate) mod kickoff;
 pub(crate) mod token;
@@ -26,7 +27,7 @@ fn id(given: Id, what: &str) -> Result<String, Reply> {
 }
 
 /// Headers as the rules read them. Values that are no text are as good as nothing.
-fn plain(headers: &HeaderMap) -> Vec<(&str, &str)> {
+pub(crate) fn plain(headers: &HeaderMap) -> Vec<(&str, &str)> {
     let text = headers
         .iter()
         .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));

@@ -1,0 +1,49 @@
+//! Whether a request comes from the server's own machine, and not on behalf of somebody else.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::ConnectInfo;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Uri, header};
+
+use crate::app::App;
+use crate::outcome::Reply;
+
+/// Refuses everybody but this machine. A proxy on it speaks for others, and so does a page from elsewhere in a browser on it:
+/// under its own name, or under a name of its that leads here.
+pub(crate) fn asked_here(parts: &Parts, app: &App) -> Result<(), Reply> {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    let is_local = peer.is_some_and(|ConnectInfo(peer)| peer.ip().to_canonical().is_loopback());
+    let headers = &parts.headers;
+    let is_forwarded = ["forwarded", "x-forwarded-for"]
+        .iter()
+        .any(|name| headers.contains_key(*name));
+    let host = text(headers, header::HOST).or(parts.uri.authority().map(|authority| authority.as_str()));
+    let is_ours =
+        host.is_some_and(|host| is_loopback(host) || Some(host) == authority(&app.offer.public_base).as_deref());
+    let has_own_origin = match text(headers, header::ORIGIN) {
+        None => !headers.contains_key(header::ORIGIN),
+        Some(origin) => authority(origin).as_deref() == host,
+    };
+    if is_local && !is_forwarded && is_ours && has_own_origin {
+        return Ok(());
+    }
+    Err(Reply::forbidden("this is answered to the server's own machine only"))
+}
+
+fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn authority(url: &str) -> Option<String> {
+    let uri: Uri = url.parse().ok()?;
+    uri.authority().map(|authority| authority.as_str().to_owned())
+}
+
+fn is_loopback(host: &str) -> bool {
+    let Ok(host) = host.parse::<axum::http::uri::Authority>() else {
+        return false;
+    };
+    let name = host.host().trim_start_matches('[').trim_end_matches(']');
+    name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
