@@ -191,6 +191,29 @@ fn both_algorithms_of_smart_give_a_token_once() {
 }
 
 #[test]
+fn scopes_of_all_types_are_taken_at_every_level() {
+    let folder = data();
+    add(&folder, "all", "system/*.read");
+    add(&folder, "outside", "system/Organization.rs system/Binary.rs");
+    let server = Server::start(&folder, &[]);
+    for scope in ["system/*.read", "system/*.rs"] {
+        let all = token(&server, "all", scope);
+        for path in ["Patient/$export", "Group/g/$export"] {
+            let (_, ids) = export(&server, path, &all);
+            for id in ["a", "c", "lab", "vital"] {
+                assert!(ids.iter().any(|found| found == id), "{path}: {id} is not in {ids:?}");
+            }
+        }
+    }
+    // Nobody's records, so nothing that they could refer to.
+    let outside = token(&server, "outside", "system/Organization.rs system/Binary.rs");
+    for path in ["Patient/$export", "Group/g/$export"] {
+        get(&server, path, &outside).is(403).tells("forbidden", &["none of the types"]);
+    }
+    assert_eq!(export(&server, "$export", &outside).1, [""; 0]);
+}
+
+#[test]
 fn a_token_gives_what_its_scopes_say_and_no_record_more() {
     let folder = data();
     add(

@@ -78,7 +78,8 @@ fn accept_is_needed_everywhere() {
         .is(400)
         .tells("required", &["Accept"]);
     server.get("bulk-export/files/x", &[]).is(400);
-    server.get("bulk-export/jobs/x", &[("accept", "text/html")]).is(406);
+    let refused = server.get("bulk-export/jobs/x", &[("accept", "text/html")]).is(406);
+    refused.tells("invalid", &["application/fhir+json"]);
     server.request("DELETE", "bulk-export/jobs/x", &[], b"").is(400);
 }
 

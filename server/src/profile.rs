@@ -139,6 +139,8 @@ pub struct AcceptRule {
     pub required: bool,
     /// What is answered in, the usual one first. `*/*` and the like stand for these, too.
     pub media_types: &'static [&'static str],
+    /// The code of the issue where it takes none of these.
+    pub code: &'static str,
 }
 
 /// What a server offers.
@@ -273,11 +275,11 @@ pub static ORACLE: ServerProfile = ServerProfile {
     guide: Guide::V1ToV3,
     doors: &[door(Level::Group, GET), door(Level::Patient, POST)],
     accept: &[
-        accept(Route::KickOff, true, JSON),
-        accept(Route::Status, true, JSON),
+        accept_by_oracle(Route::KickOff, JSON),
+        accept_by_oracle(Route::Status, JSON),
         // The older of Oracle's pages shows the first, the newer the second.
-        accept(Route::File, true, &["application/fhir+ndjson", "application/fhir+json"]),
-        accept(Route::Delete, true, JSON),
+        accept_by_oracle(Route::File, &["application/fhir+ndjson", "application/fhir+json"]),
+        accept_by_oracle(Route::Delete, JSON),
     ],
     needs_respond_async: true,
     parameters: &[
@@ -349,6 +351,15 @@ const fn accept(route: Route, required: bool, media_types: &'static [&'static st
         route,
         required,
         media_types,
+        code: "not-supported",
+    }
+}
+
+/// Oracle needs it everywhere, and its table of errors knows one code for a 406 (SPEC 1.8).
+const fn accept_by_oracle(route: Route, media_types: &'static [&'static str]) -> AcceptRule {
+    AcceptRule {
+        code: "invalid",
+        ..accept(route, true, media_types)
     }
 }
 

@@ -63,6 +63,12 @@ const FOLLOWED: [(&str, &[&str]); 2] = [
 /// Types that may hold anybody's records, and are never exported because of a reference.
 const NEVER: [&str; 2] = ["Binary", "Bundle"];
 
+/// Whether an export of a cohort can hold resources of a type at all.
+#[must_use]
+pub fn is_for_cohorts(type_name: &str) -> bool {
+    !NEVER.contains(&type_name)
+}
+
 const PROVENANCE: &str = "Provenance";
 
 /// `includeAssociatedData`, with the defaults of the guide. Of several values the least restrictive wins.
@@ -190,7 +196,7 @@ impl Parts<'_> {
 
     fn is_linked(&self, type_name: &str) -> bool {
         let outside = !has_members(self.registry, type_name) || type_name == compartment::DEVICE.0;
-        self.cohort.is_some() && outside && !NEVER.contains(&type_name)
+        self.cohort.is_some() && outside && is_for_cohorts(type_name)
     }
 
     /// Whether the bad lines of a type are told by this pass: each is told by one.
@@ -214,7 +220,7 @@ pub(super) fn check(request: &Request, registry: &Registry, wanted: Option<&[Str
         return Vec::new();
     };
     let problem = |name: &str, message: String| Problem::whole("type", name, message);
-    let never = wanted.iter().filter(|name| NEVER.contains(&name.as_str()));
+    let never = wanted.iter().filter(|name| !is_for_cohorts(name));
     let mut problems: Vec<Problem> = never
         .map(|name| {
             problem(

@@ -7,6 +7,8 @@ use axum::extract::{Request, State};
 use axum::http::{Method as Verb, StatusCode, request::Parts};
 use axum::response::Response;
 use fhirehose_core::plan::Plan;
+use fhirehose_core::plan::compartment::has_members;
+use fhirehose_core::profile::Level;
 use fhirehose_core::search::kind::date::Nanos;
 use fhirehose_store::{Bounds, NewJob, Submitted, Time};
 
@@ -116,8 +118,13 @@ fn within_reach(order: &Order, app: &App) -> Result<(), Reply> {
             "the scopes of the token do not allow reading {names}"
         )));
     }
+    let is_of_patients = |name: &String| has_members(&app.offer.registry, name);
     match order.types(app.offer.profile) {
         Types::Nothing => Err(nothing()),
+        // What others refer to is not had alone: with nobody's records there is nothing that could.
+        Types::Listed(types) if order.kickoff.door.level() != Level::System && !types.iter().any(is_of_patients) => {
+            Err(nothing())
+        }
         _ => Ok(()),
     }
 }

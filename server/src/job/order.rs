@@ -1,5 +1,7 @@
 //! What a job has to remember: the kick-off, and what its client might have at that time.
 
+use fhirehose_core::plan::associated::is_for_cohorts;
+use fhirehose_core::profile::Level;
 use fhirehose_core::request::{Cohort, Request};
 use serde::{Deserialize, Serialize};
 
@@ -40,10 +42,12 @@ impl Order {
             let names = profile.rules.default_types(Some(self.kickoff.door.level()));
             types.extend(names.into_iter().map(str::to_owned));
         }
-        // Where neither the client nor the profile names types, those of the reach are all that there are.
+        // Where neither the client nor the profile names types, those of the reach are all that there are. Without a list
+        // the engine leaves out what cohorts never have; in one it is a fault.
+        let is_exported = |name: &&String| self.kickoff.door.level() == Level::System || is_for_cohorts(name);
         match (&self.reach, types.is_empty()) {
             (Reach::Everything, true) => return Types::All,
-            (Reach::Types(had), true) => types.extend(had.keys().cloned()),
+            (Reach::Types(had), true) => types.extend(had.keys().filter(is_exported).cloned()),
             (_, false) => types.retain(|name| self.reach.rows(name).is_some()),
         }
         if types.is_empty() {
@@ -201,6 +205,21 @@ mod tests {
         };
         assert_eq!(order.types(&ORACLE), listed(&["Patient"]));
         assert!(order.forbidden().is_empty());
+    }
+
+    #[test]
+    fn a_reach_of_every_type_is_no_reason_to_ask_for_what_cohorts_never_have() {
+        let reach = reach(&[("Binary", &[]), ("Bundle", &[]), ("Patient", &[])]);
+        let types = |door| {
+            let order = Order {
+                kickoff: kickoff(&IG, door, ""),
+                reach: reach.clone(),
+            };
+            order.types(&IG)
+        };
+        assert_eq!(types(Door::System), listed(&["Binary", "Bundle", "Patient"]));
+        assert_eq!(types(Door::Patient), listed(&["Patient"]));
+        assert_eq!(types(Door::Group("g".to_owned())), listed(&["Patient"]));
     }
 
     #[test]

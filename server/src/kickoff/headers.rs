@@ -104,7 +104,7 @@ pub fn accept(headers: &Headers<'_>, rule: &AcceptRule, assume: bool) -> Option<
     }
     let message = format!("no media type that is answered in here; expected {usual}, or */* for anything");
     let problem = Problem::whole("Accept", &lines.join(", "), message);
-    Some(Fault::at(Place::Header("Accept"), 406, "not-supported", problem))
+    Some(Fault::at(Place::Header("Accept"), 406, rule.code, problem))
 }
 
 fn is_accepted(range: &str, rule: &AcceptRule) -> bool {
