@@ -227,31 +227,100 @@ fn a_damaged_store_is_told_and_what_needs_none_goes_on() {
 }
 
 #[test]
-fn a_store_that_is_damaged_in_the_middle_fails_requests_and_not_the_server() {
+fn a_store_that_is_damaged_in_the_middle_takes_no_jobs_and_is_left_as_it_is() {
     let folder = small();
     let server = Server::open(&folder);
     for _ in 0..20 {
         server.wait(&server.kick_off("$export?_type=Patient")).is(200);
     }
     stop(server);
-    // The log beside it would mend it.
     let path = folder.path("fhirehose-state/jobs.db");
+    // The log beside it would mend it.
     let _ = fs::remove_file(folder.path("fhirehose-state/jobs.db-wal"));
-    let mut bytes = fs::read(&path).expect("reads");
-    let length = bytes.len();
-    assert!(length > 3 * 4096, "{length}");
-    bytes[4096..].iter_mut().for_each(|byte| *byte ^= 0x5a);
-    fs::write(&path, bytes).expect("writes");
-    match Server::try_start(&folder, &["--open"]) {
-        Ok(server) => {
-            server.get("metadata", &[]).is(200);
-            let refused = server.get("$export", &ASYNC);
-            assert!(matches!(refused.status, 500 | 503), "{refused:?}");
-            refused.clone().is(refused.status);
-            server.get("metadata", &[]).is(200);
-        }
-        Err(said) => panic!("it does not start: {said}"),
+    let whole = fs::read(&path).expect("reads");
+    let pages = whole.len() / 4096;
+    assert!(pages > 6, "{pages}");
+    for from in [1, 2, pages / 2, pages - 1] {
+        let mut bytes = whole.clone();
+        bytes[from * 4096..].iter_mut().for_each(|byte| *byte ^= 0x5a);
+        fs::write(&path, &bytes).expect("writes");
+        let server = Server::open(&folder);
+        assert!(
+            server.said.contains("warning: ") && server.said.contains("jobs.db"),
+            "{}",
+            server.said
+        );
+        server.get("metadata", &[]).is(200);
+        server
+            .get("$export", &ASYNC)
+            .is(503)
+            .tells("transient", &["store of jobs"]);
+        let status = server.get("bulk-export/jobs/0123", &[]);
+        assert!(status.status == 404 || status.status >= 500, "{status:?}");
+        server.get("metadata", &[]).is(200);
+        stop(server);
+        assert!(
+            fs::read(&path).expect("reads") == bytes,
+            "what is damaged was written into"
+        );
     }
+}
+
+/// Another process has the store's lock: that of those who write, or the whole file.
+fn locked_by_another(folder: &Folder, is_whole: bool, while_locked: impl FnOnce()) {
+    use sqlx::sqlite::SqliteConnectOptions;
+    use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let mode = if is_whole { "EXCLUSIVE" } else { "NORMAL" };
+    let options = SqliteConnectOptions::new()
+        .filename(folder.path("fhirehose-state/jobs.db"))
+        .pragma("locking_mode", mode);
+    let mut connection = runtime.block_on(async {
+        let mut connection = options.connect().await.expect("opens");
+        connection.execute("BEGIN IMMEDIATE").await.expect("locks");
+        connection
+    });
+    while_locked();
+    runtime.block_on(async {
+        connection.execute("ROLLBACK").await.expect("ends");
+        connection.close().await.expect("closes");
+    });
+}
+
+#[test]
+fn a_store_that_is_locked_for_a_while_takes_jobs_when_it_is_free() {
+    let folder = small();
+    let server = Server::open(&folder);
+    let status = server.kick_off("$export?_type=Patient");
+    server.wait(&status).is(200);
+    locked_by_another(&folder, false, || {
+        let refused = server.get("$export", &ASYNC).is(503).tells("transient", &["try again"]);
+        assert!(!refused.header("retry-after").is_empty());
+        server.get(&status, &[]).is(200);
+        server.get("metadata", &[]).is(200);
+    });
+    server.wait(&server.kick_off("$export?_type=Patient")).is(200);
+}
+
+#[test]
+fn a_store_that_is_locked_whole_at_the_start_is_told() {
+    let folder = small();
+    stop(Server::open(&folder));
+    locked_by_another(&folder, true, || {
+        let server = Server::open(&folder);
+        assert!(
+            server.said.contains("warning: ") && server.said.contains("locked"),
+            "{}",
+            server.said
+        );
+        server.get("metadata", &[]).is(200);
+        server.get("$export", &ASYNC).is(503);
+    });
+    let server = Server::open(&folder);
+    server.wait(&server.kick_off("$export?_type=Patient")).is(200);
 }
 
 /// Ends it so that everything stands in the one file of the database.
@@ -410,7 +479,7 @@ fn tricks_with_paths_lead_nowhere() {
             for method in ["GET", "DELETE", "HEAD"] {
                 let answer = raw(&server, method, &format!("/fhir/bulk-export/{place}/{trick}"));
                 assert!(
-                    ["400", "403", "404", "405"].contains(&answer.as_str()),
+                    ["400", "401", "403", "404", "405"].contains(&answer.as_str()),
                     "{method} {place}/{trick}: {answer}"
                 );
             }
