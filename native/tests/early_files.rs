@@ -16,11 +16,12 @@ use fhirehose_native::publish::{Early, Listener};
 use fhirehose_native::{Exported, run_for_clients};
 use jobs::{folder_bytes, job, synthetic};
 
-type Heard = Arc<Mutex<Vec<(Early, Vec<u8>)>>>;
+/// Files that were told of, with what was in them then.
+type Heard = Vec<(Early, Vec<u8>)>;
 
 /// Runs a job, and reads each file that it tells of at that moment.
-fn export(job: &Job, out: &Path) -> (Result<Exported, JobError>, Vec<(Early, Vec<u8>)>) {
-    let heard = Heard::default();
+fn export(job: &Job, out: &Path) -> (Result<Exported, JobError>, Heard) {
+    let heard = Arc::new(Mutex::new(Heard::new()));
     let (out, told) = (out.to_owned(), heard.clone());
     let listener = Listener(Arc::new(move |early: Early| {
         let bytes = fs::read(out.join(&early.path)).expect("it is there");

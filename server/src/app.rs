@@ -17,10 +17,7 @@ use crate::outcome::Reply;
 use crate::outputs::Outputs;
 use crate::page::Streams;
 use crate::polling::Polls;
-use crate::runner::RunnerHandle;
-
-/// Tells the time; passed in, so that tests have one of their own.
-pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
+use crate::runner::{Clock, RunnerHandle};
 
 /// What holds for the whole server.
 #[derive(Clone, Debug, PartialEq, Eq)]

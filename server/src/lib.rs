@@ -21,6 +21,7 @@ pub mod outputs;
 pub mod page;
 pub mod polling;
 pub mod profile;
+mod random;
 mod reply;
 mod routes;
 pub mod runner;

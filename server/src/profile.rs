@@ -172,6 +172,10 @@ pub struct ServerProfile {
     pub most_file_bytes: Option<u64>,
     /// Counts of resources stand in the manifest.
     pub counts: bool,
+    /// `X-Progress` is a percentage; otherwise it is `in-progress`, and in the end `completed`.
+    pub tells_percent: bool,
+    /// Scopes and tokens are as Oracle has them: `system/Type.read` only, no wildcards, Basic authentication too.
+    pub has_oracle_scopes: bool,
     /// How long results are kept.
     pub expires: Duration,
     /// Most jobs of one client that are not finished.
@@ -217,6 +221,8 @@ pub static IG: ServerProfile = ServerProfile {
     files: Files::Direct,
     most_file_bytes: None,
     counts: true,
+    tells_percent: true,
+    has_oracle_scopes: false,
     expires: DAY,
     most_jobs_of_a_client: None,
 };
@@ -254,6 +260,8 @@ pub static IG4: ServerProfile = ServerProfile {
     files: Files::Direct,
     most_file_bytes: None,
     counts: true,
+    tells_percent: true,
+    has_oracle_scopes: false,
     expires: DAY,
     most_jobs_of_a_client: None,
 };
@@ -293,6 +301,8 @@ pub static ORACLE: ServerProfile = ServerProfile {
     files: Files::Redirect(Duration::from_secs(300)),
     most_file_bytes: Some(50_000_000),
     counts: false,
+    tells_percent: false,
+    has_oracle_scopes: true,
     expires: Duration::from_secs(30 * 24 * 60 * 60),
     most_jobs_of_a_client: Some(1),
 };

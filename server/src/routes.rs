@@ -16,9 +16,9 @@ use crate::app::Shared;
 use crate::handlers::{admin, discovery, files, groups, health, jobs, kickoff, token};
 use crate::outcome::Reply;
 use crate::page;
+use crate::random;
 
 /// The server: what FHIR knows under the base path, and what people and machines look at beside it.
-#[must_use]
 pub(crate) fn routes(app: Shared, base_path: &str, figures: PrometheusHandle) -> Router {
     let under_base = Router::new()
         // Kick-offs tell of wrong methods themselves: which ones are right is the profile's to say.
@@ -78,7 +78,8 @@ async fn has_store(State(app): State<Shared>, request: Request, next: Next) -> R
 
 /// Gives each request an id, and takes down what became of it: never a query, a header or a body.
 async fn observed(request: Request, next: Next) -> Response {
-    let id: Arc<str> = request_id().into();
+    // Without random numbers requests cannot be told apart in the log, and are answered all the same.
+    let id: Arc<str> = random::hex::<8>().unwrap_or_default().into();
     let method = request.method().clone();
     let path = request
         .extensions()
@@ -101,11 +102,4 @@ async fn observed(request: Request, next: Next) -> Response {
         headers.insert(HeaderName::from_static("opc-request-id"), value);
     }
     response
-}
-
-fn request_id() -> String {
-    let mut bytes = [0; 8];
-    // Without random numbers requests cannot be told apart in the log, and are answered all the same.
-    let _ = getrandom::fill(&mut bytes);
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -15,7 +15,7 @@ use fhirehose_store::{Kind, Secret, Store, Time};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
 
-use crate::app::{App, Clock, Rules, StoreState};
+use crate::app::{App, Rules, StoreState};
 use crate::auth::{self, Authority};
 use crate::catalogue::{Keeper, Watch};
 use crate::files::Signer;
@@ -23,8 +23,9 @@ use crate::net::{self, Limits};
 use crate::offer::Offer;
 use crate::outputs::Outputs;
 use crate::page::Streams;
+use crate::random;
 use crate::routes::routes;
-use crate::runner;
+use crate::runner::{self, Clock};
 
 /// Everything that a server is started with.
 #[derive(Clone, Debug)]
@@ -285,7 +286,7 @@ pub(crate) async fn build(settings: &Settings, base: String) -> Result<(Arc<App>
         store.clone(),
         offer.registry.clone(),
         auth::Settings {
-            oracle: offer.profile.name == "oracle",
+            oracle: offer.profile.has_oracle_scopes,
             open: settings.is_open,
             issuer: base.to_owned(),
             token_url: format!("{base}/auth/token"),
@@ -364,8 +365,7 @@ async fn secret(store: &dyn Store, name: &str, state: &StoreState) -> Result<Sec
 
 /// A name that no other start of any server has.
 fn holder() -> Result<String, ServeError> {
-    let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes).map_err(|error| ServeError::Internal(format!("no random numbers: {error}")))?;
-    let random: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let random = random::hex::<8>();
+    let random = random.map_err(|error| ServeError::Internal(format!("no random numbers: {error}")))?;
     Ok(format!("{}-{random}", std::process::id()))
 }

@@ -1,6 +1,5 @@
 //! Options into a server's settings, with everything that is wrong about them.
 
-use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
@@ -127,7 +126,7 @@ fn offer(options: &Options, faults: &mut Faults) -> Option<Offer> {
             .fhir_base
             .as_ref()
             .map(|base| base.trim_end_matches('/').to_owned()),
-        value_sets: value_sets.unwrap_or_else(HashMap::new),
+        value_sets: value_sets.unwrap_or_default(),
         assume_async: options.assume_async == Some(true),
     })
 }

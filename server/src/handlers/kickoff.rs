@@ -20,6 +20,7 @@ use crate::net::read_body;
 use crate::offer::instant;
 use crate::outcome::{self, Issue, Reply, Severity};
 use crate::profile::{Guide, Method};
+use crate::random;
 use crate::reply::{Answer, body, failed, panicked, with_header};
 
 /// Longest body: a list of 20,000 patients takes two million bytes.
@@ -203,10 +204,8 @@ fn accepted(app: &App, kickoff: &Kickoff, job: &str) -> Response {
 
 /// An id that cannot be guessed: whoever knows it still has to be the job's client.
 fn new_id() -> Result<String, Reply> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|error| {
+    random::hex::<16>().map_err(|error| {
         tracing::error!(%error, "the system gives no random numbers");
         failed()
-    })?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    })
 }

@@ -18,6 +18,9 @@ const TRIES: u32 = 14;
 const FIRST_WAIT: Duration = Duration::from_millis(20);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
+/// However it is set, the store has other things to do.
+const SHORTEST_BEAT: Duration = Duration::from_millis(1);
+
 /// Files that are handed over at once.
 const MOST_FILES: usize = 2000;
 
@@ -80,7 +83,7 @@ async fn forget_earlier(inner: &Inner, lease: &Lease) {
     let setting = &*inner.setting;
     match setting.outputs.remove(&lease.job, 1..=last).await {
         Ok(()) => {
-            let _ = persist(inner, "cannot forget an earlier attempt", || {
+            let _ = persist(inner.setting.lease, "cannot forget an earlier attempt", || {
                 setting.store.mark_purged(&lease.job, last)
             })
             .await;
@@ -134,7 +137,7 @@ async fn watch(
 ) -> Result<Done, Ended> {
     let setting = &*inner.setting;
     let mut stopping = inner.stopping.subscribe();
-    let mut beats = tokio::time::interval(setting.beat);
+    let mut beats = tokio::time::interval(setting.beat.max(SHORTEST_BEAT));
     beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
@@ -169,13 +172,13 @@ async fn complete(inner: &Inner, lease: &Lease, profile: &str, done: Done) {
     };
     let what = "a job cannot be settled";
     for files in done.files.chunks(MOST_FILES) {
-        match persist(inner, what, || setting.store.add_files(lease, files)).await {
+        match persist(inner.setting.lease, what, || setting.store.add_files(lease, files)).await {
             Ok(()) => {}
             Err(Kind::Lost) => return give_back(inner, lease).await,
             Err(_) => return,
         }
     }
-    let settled = persist(inner, what, || {
+    let settled = persist(inner.setting.lease, what, || {
         let now = inner.now();
         setting
             .store
@@ -197,7 +200,7 @@ async fn fail(inner: &Inner, lease: &Lease, profile: &str, failure: &Failure) {
     remove(inner, lease).await;
     tracing::warn!(job = lease.job, code = failure.code, "the job has failed");
     let text = failure.text();
-    let failed = persist(inner, "a job cannot be settled", || {
+    let failed = persist(inner.setting.lease, "a job cannot be settled", || {
         let now = inner.now();
         setting.store.fail(lease, &text, setting.expires(profile, now), now)
     });
@@ -223,14 +226,14 @@ async fn remove(inner: &Inner, lease: &Lease) {
 
 async fn release(inner: &Inner, lease: &Lease) {
     // If it was lost to another worker there is nothing to give back.
-    let _ = persist(inner, "a job cannot be given back", || {
+    let _ = persist(inner.setting.lease, "a job cannot be given back", || {
         inner.setting.store.release(lease, inner.now())
     })
     .await;
 }
 
 /// Says a word until the store takes or refuses it.
-async fn persist<'s, T>(inner: &Inner, what: &str, mut say: impl FnMut() -> Reply<'s, T>) -> Result<T, Kind> {
+async fn persist<'s, T>(lease: Duration, what: &str, mut say: impl FnMut() -> Reply<'s, T>) -> Result<T, Kind> {
     let mut wait = FIRST_WAIT;
     let mut tries = TRIES;
     loop {
@@ -249,7 +252,7 @@ async fn persist<'s, T>(inner: &Inner, what: &str, mut say: impl FnMut() -> Repl
             }
             return Err(error.kind());
         }
-        tokio::time::sleep(wait.min(inner.setting.lease / TRIES)).await;
+        tokio::time::sleep(wait.min(lease / TRIES)).await;
         wait = (wait * 2).min(LONGEST_WAIT);
     }
 }
@@ -257,4 +260,44 @@ async fn persist<'s, T>(inner: &Inner, what: &str, mut say: impl FnMut() -> Repl
 /// A job that was lost and claimed again may still be on its way out.
 fn key(lease: &Lease) -> (String, u32) {
     (lease.job.clone(), lease.attempt)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use fhirehose_store::Error;
+
+    use super::*;
+
+    /// Says a word that fails so many times; returns the answer and how often it was said.
+    fn said(failures: u32, kind: Kind) -> (Result<(), Kind>, u32) {
+        let count = Cell::new(0);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let answer = runtime.expect("a runtime").block_on(persist(LEASE, "a test fails", || {
+            count.set(count.get() + 1);
+            let answer = if count.get() > failures {
+                Ok(())
+            } else {
+                Err(Error::new(kind, "no"))
+            };
+            Box::pin(std::future::ready(answer))
+        }));
+        (answer, count.get())
+    }
+
+    /// So short that nobody waits.
+    const LEASE: Duration = Duration::from_micros(14);
+
+    #[test]
+    fn what_may_pass_is_said_again_and_not_for_ever() {
+        assert_eq!(said(0, Kind::Locked), (Ok(()), 1));
+        for kind in [Kind::Locked, Kind::Full, Kind::Io, Kind::Access, Kind::Other] {
+            assert_eq!(said(5, kind), (Ok(()), 6));
+            assert_eq!(said(99, kind), (Err(kind), TRIES));
+        }
+        for kind in [Kind::Lost, Kind::Exists, Kind::Invalid, Kind::Corrupt, Kind::ReadOnly] {
+            assert_eq!(said(99, kind), (Err(kind), 1));
+        }
+    }
 }

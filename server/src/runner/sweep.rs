@@ -11,6 +11,9 @@ use crate::outputs::Outputs;
 /// Most jobs of each kind in a round; the others have their turn in the next.
 const MOST: u32 = 500;
 
+/// However it is set, the store has other things to do.
+const SHORTEST: Duration = Duration::from_millis(10);
+
 /// Folders of jobs that nobody knows are left by nothing but mishaps: they are looked for in one round of so many.
 const ROUNDS: u64 = 60;
 
@@ -88,7 +91,7 @@ pub(super) async fn forever(inner: Arc<Inner>) {
     let setting = inner.setting.clone();
     let (store, outputs) = (&*setting.store, &*setting.outputs);
     let mut stopping = inner.stopping.subscribe();
-    let mut ticks = tokio::time::interval(setting.sweeps);
+    let mut ticks = tokio::time::interval(setting.sweeps.max(SHORTEST));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     for number in 0_u64.. {
         tokio::select! {

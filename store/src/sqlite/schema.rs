@@ -15,7 +15,13 @@ const APPLICATION: i64 = 0x6668_6a73;
 
 /// Whether there is nothing to do. Fails for what this program must not touch.
 pub(super) async fn is_current(connection: &mut SqliteConnection) -> Result<bool> {
-    Ok(version(connection).await? == VERSION)
+    let found = match version(connection).await {
+        // What it is told by is read piece by piece, and another process may have made the schema between two of them.
+        // After that all pieces are there.
+        Err(error) if error.kind() == Kind::Foreign => version(connection).await?,
+        found => found?,
+    };
+    Ok(found == VERSION)
 }
 
 /// Brings the database to the present version, in one transaction.

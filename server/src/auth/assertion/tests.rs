@@ -5,7 +5,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
 
 use super::*;
-use crate::auth::testing::{self, Assertion, CLIENT, House, NOW, Pair, TOKEN_URL, WEAK_RSA, at, public_only};
+use crate::auth::testing::{
+    self, Assertion, CLIENT, House, NOW, Pair, TOKEN_URL, WEAK_RSA, at, ok, public_only, serve,
+};
 
 /// The id of who is believed, or why nobody is.
 async fn judged(house: &House, assertion: &str, now: Time) -> String {
@@ -252,6 +254,26 @@ async fn a_jku_that_is_the_registered_one_is_taken_and_its_server_may_be_away() 
     assert_eq!(judged(&house, &assertion.text(), NOW).await, "keys");
     let other = assertion.header("jku", format!("{url}/"));
     assert!(judged(&house, &other.text(), NOW).await.contains("jku"));
+}
+
+#[tokio::test]
+async fn a_client_whose_keys_are_behind_a_url_is_believed_with_and_without_jku() {
+    let house = House::new().await;
+    let (url, _) = serve(vec![ok(&Pair::P384.set("ec"), "")]).await;
+    house.add("by-url", &url, "system/*.rs", NOW).await;
+    let assertion = |jti: &str| {
+        let assertion = Assertion::new()
+            .by(Pair::P384)
+            .header("alg", "ES384")
+            .header("kid", "ec");
+        assertion
+            .claim("iss", "by-url")
+            .claim("sub", "by-url")
+            .claim("jti", jti)
+    };
+    assert_eq!(judged(&house, &assertion("1").text(), NOW).await, "by-url");
+    let with_jku = assertion("2").header("jku", url.as_str());
+    assert_eq!(judged(&house, &with_jku.text(), NOW).await, "by-url");
 }
 
 #[tokio::test]

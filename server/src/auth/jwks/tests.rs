@@ -1,47 +1,14 @@
 //! Key sets in files and behind URLs; the server of the URLs is a listener on this machine.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use std::sync::atomic::Ordering;
 
 use super::*;
-use crate::auth::testing::Pair;
+use crate::auth::testing::{Pair, ok, serve};
 
 const NOW: Time = Time(1_000_000_000);
 
 fn later(seconds: u64) -> Time {
     NOW.plus(Duration::from_secs(seconds))
-}
-
-/// Answers each connection with the next of these texts, the last one for ever; counts them.
-async fn serve(answers: Vec<String>) -> (String, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    let count = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&count);
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let number = counted.fetch_add(1, Ordering::SeqCst);
-            let answer = answers[number.min(answers.len() - 1)].clone();
-            let mut request = Vec::new();
-            while !request.ends_with(b"\r\n\r\n") {
-                let mut byte = [0];
-                if stream.read_exact(&mut byte).await.is_err() {
-                    break;
-                }
-                request.extend_from_slice(&byte);
-            }
-            let _ = stream.write_all(answer.as_bytes()).await;
-            let _ = stream.shutdown().await;
-        }
-    });
-    (format!("http://{address}/jwks.json"), count)
-}
-
-fn ok(body: &str, headers: &str) -> String {
-    let length = body.len();
-    format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}")
 }
 
 fn set(kid: &str) -> String {

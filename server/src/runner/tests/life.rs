@@ -97,12 +97,13 @@ fn a_worker_that_lost_its_job_stops_and_leaves_it_to_the_other() {
 fn two_jobs_run_at_once_and_a_third_waits() {
     run(async |world| {
         let (mut began, go_first) = world.gate();
-        for id in ["a", "b", "c"] {
-            world.submit(id, Door::System, "_type=Patient").await;
-        }
+        world.submit("a", Door::System, "_type=Patient").await;
         let runner = world.start();
         began.recv().await.expect("one begins");
         let (mut began, go_second) = world.gate();
+        for id in ["b", "c"] {
+            world.submit(id, Door::System, "_type=Patient").await;
+        }
         runner.wake();
         began.recv().await.expect("another begins");
         assert_eq!(runner.live().len(), 2);
