@@ -325,6 +325,7 @@ pub(crate) async fn build(settings: &Settings, base: String) -> Result<(Arc<App>
         offer,
         rules: Rules {
             is_open: settings.is_open,
+            is_proxied: settings.public_url.is_some() || settings.is_insecure,
             most_queued: settings.max_queued,
             page: settings.page,
             partial_page: settings.partial_page,

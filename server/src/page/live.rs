@@ -145,7 +145,7 @@ fn tell(app: &App, job: &Job, live: &[LiveJob]) -> Value {
         "kept": kept,
         "request": job.url,
         "url": app.url(&format!("bulk-export/jobs/{}", job.id)),
-        "client": job.owner,
+        "client": job.owner.split('@').next().unwrap_or_default(),
         "expires": job.expires.map(|expires| expires.0),
         "failure": job.failure.as_deref().map(|text| Failure::read(text).diagnostics),
     })

@@ -65,6 +65,7 @@ async fn house(is_open: bool, profile: &'static ServerProfile) -> House {
         max_queued: 10,
         threads: few,
         compression: Compression::None,
+        limits: Default::default(),
         page: few,
         partial_page: few,
         watches: false,
@@ -85,7 +86,13 @@ fn asked(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Requ
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    request.body(Body::from(body.to_owned())).expect("a request")
+    if !headers.iter().any(|(name, _)| *name == "host") {
+        request = request.header("host", "localhost:8088");
+    }
+    let mut request = request.body(Body::from(body.to_owned())).expect("a request");
+    let peer = SocketAddr::from(([127, 0, 0, 1], 4711));
+    request.extensions_mut().insert(ConnectInfo(peer));
+    request
 }
 
 impl House {
@@ -284,6 +291,9 @@ async fn what_only_the_data_can_tell_is_told_too() {
 
 fn from(peer: [u8; 4], path: &str, headers: &[(&str, &str)]) -> Request<Body> {
     let mut request = asked("GET", path, headers, "");
+    if !headers.iter().any(|(name, _)| *name == "host") {
+        request.headers_mut().remove("host");
+    }
     request
         .extensions_mut()
         .insert(ConnectInfo(SocketAddr::from((peer, 4711))));
