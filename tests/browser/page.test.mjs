@@ -67,7 +67,12 @@ async function open(options, at = url) {
 }
 
 const overview = async () => (await fetch(new URL("/page/overview", url))).json();
-const shot = (opened, name) => opened.screenshot({ path: join(SHOTS, `${name}.png`), fullPage: true });
+
+/** All of a page, from its top: the head of the page sticks to wherever one is. */
+async function shot(opened, name) {
+  await opened.evaluate(() => scrollTo({ top: 0, behavior: "instant" }));
+  await opened.screenshot({ path: join(SHOTS, `${name}.png`), fullPage: true });
+}
 
 /** Waits until the server has answered what stands in the form now. */
 async function asked(action, isGood) {
@@ -191,7 +196,7 @@ test("the command that is shown starts the same, with patients in the body of a 
     return t.skip("there is no curl");
   }
   const id = JSON.parse(readFileSync(join(folder, "data", "Patient.ndjson"), "utf8").split("\n")[0]).id;
-  await page.getByText("All patients", { exact: true }).click();
+  await page.locator("#levels").getByText("Patients").click();
   await asked(() => page.locator("#patient").fill(`Patient/${id}`), true);
   const command = await page.locator("#curl").innerText();
   assert.match(command, /valueReference/);

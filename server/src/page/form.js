@@ -7,7 +7,7 @@ import { count, things } from "./format.js";
 import { compose, curl, patientIds } from "./kickoff.js";
 
 const PAUSE = 250;
-const LEVELS = { system: "Everything", patient: "All patients", group: "A group" };
+const LEVELS = { system: "Everything", patient: "Patients", group: "A group" };
 const hints = new Map();
 let overview;
 let timer;
@@ -163,8 +163,8 @@ async function start(event) {
     const url = response.headers.get("Content-Location") ?? "";
     const id = local(url).split("/").pop();
     said.replaceChildren("Started. ", h("a", { href: `#job-${id}`, text: "See the job" }));
-    show([]);
     onStarted(id);
+    explain();
   } catch (error) {
     write(said, "Not started.");
     const issues = error instanceof Refused ? error.issues : [{ diagnostics: String(error) }];

@@ -11,6 +11,8 @@ const STATES = { accepted: "Waiting", running: "Running", complete: "Complete", 
 const cards = new Map();
 const own = new Set();
 let latest = [];
+let source;
+let retry;
 let isAll = false;
 
 export function watchJobs() {
@@ -19,14 +21,19 @@ export function watchJobs() {
     show();
   });
   setInterval(() => cards.forEach(times), 20_000);
+  document.addEventListener("visibilitychange", listen);
   listen();
 }
 
 /** A job that was started here: its files are shown as soon as they are there. */
 export const startedHere = (id) => own.add(id);
 
+/** A browser holds few connections to a server: a tab that nobody sees gives its one back. */
 function listen() {
-  const source = new EventSource("/page/jobs");
+  source?.close();
+  clearTimeout(retry);
+  if (document.hidden) return;
+  source = new EventSource("/page/jobs");
   source.addEventListener("open", () => write(byId("live"), "live"));
   source.addEventListener("jobs", (event) => {
     latest = JSON.parse(event.data).jobs;
@@ -36,8 +43,7 @@ function listen() {
     write(byId("live"), "not connected, trying again");
     // A refusal ends the source for good; a lost connection does not.
     if (source.readyState !== EventSource.CLOSED) return;
-    source.close();
-    setTimeout(listen, 5000);
+    retry = setTimeout(listen, 5000);
   });
 }
 
@@ -124,7 +130,7 @@ function figures(job, percent) {
     const left = rate > 0 && job.done > 0 ? `${span(((job.total - job.done) / rate) * 1000)}\u00a0left` : "";
     return [`${percent}\u00a0%`, `${bytes(job.done)} of\u00a0${bytes(job.total)}`, rate > 0 ? `${bytes(rate)}/s` : "", left, kept];
   }
-  const kinds = { complete: [kept, `${bytes(job.total)}\u00a0read`, `in\u00a0${took(job.since - job.created)}`], failed: [job.failure ?? "no reason was given"], cancelled: ["its files are gone"], expired: ["its files are gone"] };
+  const kinds = { complete: [kept, job.total ? `${bytes(job.total)}\u00a0read` : "", `in\u00a0${took(job.since - job.created)}`], failed: [job.failure ?? "no reason was given"], cancelled: ["its files are gone"], expired: ["its files are gone"] };
   return kinds[job.state] ?? [];
 }
 
