@@ -13,9 +13,15 @@ const own = new Set();
 let latest = [];
 let source;
 let retry;
+let noteScan;
 let isAll = false;
 
-export function watchJobs() {
+/** Shows jobs; tells when the server has read the data anew. */
+export function watchJobs(scanned, onScanned) {
+  noteScan = (time) => {
+    if (time !== scanned) onScanned();
+    scanned = time;
+  };
   byId("more-jobs").addEventListener("click", () => {
     isAll = !isAll;
     show();
@@ -36,7 +42,9 @@ function listen() {
   source = new EventSource("/page/jobs");
   source.addEventListener("open", () => write(byId("live"), "live"));
   source.addEventListener("jobs", (event) => {
-    latest = JSON.parse(event.data).jobs;
+    const told = JSON.parse(event.data);
+    latest = told.jobs;
+    noteScan(told.scanned);
     show();
   });
   source.addEventListener("error", () => {
@@ -79,14 +87,19 @@ function title(job) {
   const group = /\/Group\/([^/]+)\/\$export/.exec(pathname);
   const types = searchParams.getAll("_type").flatMap((list) => list.split(","));
   const what = types.length > 3 ? things(types.length, "type") : types.join(", ");
-  const whose = group ? `Group ${decodeURIComponent(group[1])}` : job.level === "patient" ? "Patients" : "Everything";
+  const whose = group ? `Group ${group[1]}` : job.level === "patient" ? "Patients" : "Everything";
   return what ? `${whose} · ${what}` : whose;
+}
+
+/** The path and the query as they were asked for. */
+function asked(job) {
+  const { pathname, search } = new URL(job.request, location.href);
+  return `${pathname}${search}`.slice(0, 600);
 }
 
 function make(job) {
   const card = { id: job.id, isSure: false };
   const part = (name, tag, props) => (card[name] = h(tag, props));
-  const request = new URL(job.request, location.href);
   card.name = title(job);
   card.element = h("article", { class: "card job", id: `job-${job.id}`, tabindex: -1, "aria-label": card.name },
     h("div", { class: "job-head" },
@@ -96,7 +109,7 @@ function make(job) {
         part("remove", "button", { type: "button", class: "quiet", onclick: () => remove(card) }))),
     part("track", "div", { class: "track", role: "progressbar", "aria-label": "Progress", "aria-valuemin": 0, "aria-valuemax": 100 }),
     part("figures", "p", { class: "figures" }),
-    h("p", { class: "asked mono", text: decodeURI(request.pathname + request.search).slice(0, 600) }),
+    h("p", { class: "asked mono", text: asked(job) }),
     part("files", "div", { class: "files", id: `files-${job.id}`, hidden: true }));
   cards.set(job.id, card);
   return card;

@@ -119,7 +119,9 @@ async fn newest(app: &App) -> Result<Arc<str>, Reply> {
     let jobs = app.store.list(Asker::Server, MOST_JOBS).await?;
     let live = app.runner.as_ref().map(|runner| runner.live()).unwrap_or_default();
     let told: Vec<Value> = jobs.iter().map(|job| tell(app, job, &live)).collect();
-    let text: Arc<str> = json!({ "jobs": told }).to_string().into();
+    let text: Arc<str> = json!({ "jobs": told, "scanned": app.keeper.current().scanned.0 })
+        .to_string()
+        .into();
     *lock() = Some((now, text.clone()));
     Ok(text)
 }
