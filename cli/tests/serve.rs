@@ -414,6 +414,49 @@ fn elements_and_organized_output() {
     assert!(text.starts_with(r#"{"resourceType":"Parameters""#), "{text}");
 }
 
+/// All files of a manifest, from page to page.
+fn all_pages(server: &Server, first: &Value) -> (usize, Vec<String>) {
+    let mut page = first.clone();
+    let (mut pages, mut urls) = (1, Vec::new());
+    loop {
+        let items = page["output"].as_array().cloned().unwrap_or_default();
+        urls.extend(
+            items
+                .iter()
+                .map(|item| item["url"].as_str().unwrap_or_default().to_owned()),
+        );
+        assert_eq!(page["transactionTime"], first["transactionTime"]);
+        match page["link"][0]["url"].as_str() {
+            Some(next) => page = server.wait(next).is(200).json(),
+            None => return (pages, urls),
+        }
+        pages += 1;
+    }
+}
+
+#[test]
+fn manifests_have_pages() {
+    let folder = data();
+    let args = ["--open", "--max-resources", "1", "--page", "3", "--partial-page", "2"];
+    let server = Server::start(&folder, &args);
+    let whole = server.wait(&server.kick_off("$export")).is(200).json();
+    let (pages, urls) = all_pages(&server, &whole);
+    assert_eq!((pages, urls.len()), (3, 8));
+    let status = server.kick_off("$export?allowPartialManifests=true");
+    let first = server.wait(&status).is(200).json();
+    let (pages, urls) = all_pages(&server, &first);
+    // The last page was full, so a next one had to be told of.
+    assert_eq!((pages, urls.len()), (5, 8));
+    let mut ids = Vec::new();
+    for url in urls {
+        let file = server.get(&url, &[]).is(200).json();
+        ids.push(file["id"].as_str().unwrap_or_default().to_owned());
+    }
+    ids.sort_unstable();
+    assert_eq!(ids, ["a", "b", "c1", "empty", "o1", "o2", "one", "org"]);
+    server.get(&format!("{status}?after=x"), &[]).is(400);
+}
+
 #[test]
 fn the_fourth_generation() {
     let folder = data();

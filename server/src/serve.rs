@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fhirehose_native::codec_out::Compression;
 use fhirehose_store::sqlite::{Options, SqliteStore};
-use fhirehose_store::{Kind, Secret, Store, Time};
+use fhirehose_store::{JobStore as _, Kind, Secret, Store, Time};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
 
@@ -60,6 +60,8 @@ pub struct Settings {
     pub threads: NonZeroUsize,
     /// How files are stored.
     pub compression: Compression,
+    /// When a file is full, beside what profile and kick-off say.
+    pub limits: fhirehose_core::partition::Limits,
     /// Most files of a page of a manifest.
     pub page: NonZeroUsize,
     /// The same where a client takes pages while the job runs.
@@ -233,11 +235,19 @@ pub fn store_path(state: &Path) -> PathBuf {
 /// The store, or as much of it as can be had: a server that cannot take jobs still gives out what there is.
 async fn open_store(state: &Path) -> Result<(SqliteStore, StoreState), ServeError> {
     let path = store_path(state);
+    let told = |error: &fhirehose_store::Error| format!("{}: {error}", path.display());
     let error = match SqliteStore::open(&path, &Options::default()).await {
-        Ok(store) => return Ok((store, StoreState::Whole)),
+        Ok(store) => match store.check().await {
+            Ok(()) => return Ok((store, StoreState::Whole)),
+            // What can be read of it still is given out; nothing is written into what is damaged.
+            Err(error) if error.kind() == Kind::Corrupt && store.tally().await.is_ok() => {
+                return Ok((store, StoreState::ReadOnly(told(&error))));
+            }
+            Err(error) => error,
+        },
         Err(error) => error,
     };
-    let told = format!("{}: {error}", path.display());
+    let told = told(&error);
     match error.kind() {
         Kind::Locked | Kind::ReadOnly | Kind::Full | Kind::Access => {
             if let Ok(store) = SqliteStore::open(&path, &Options::default().read_only()).await {
@@ -303,6 +313,7 @@ pub(crate) async fn build(settings: &Settings, base: String) -> Result<(Arc<App>
     setting.threads = settings.threads.get();
     setting.max_running = settings.max_running.get();
     setting.compression = settings.compression;
+    setting.limits = settings.limits;
     setting.expires = settings.expires;
     let runner = match store_state {
         StoreState::Whole => Some(runner::Runner::start(setting)),

@@ -37,7 +37,7 @@ A running server knows of a change at once.";
 #[command(after_help = SERVE_HELP)]
 pub(crate) struct ServeArgs {
     /// Read options from this TOML file
-    #[arg(long, value_name = "FILE", env = "FHIREHOSE_SERVE_CONFIG")]
+    #[arg(long, value_name = "FILE", env = "FHIREHOSE_SERVE_CONFIG", hide_env = true)]
     pub(crate) config: Option<PathBuf>,
 
     /// Print the options that come of flags, environment and file, and end
@@ -54,117 +54,127 @@ pub(crate) struct ServeArgs {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct Options {
     /// The folder of NDJSON to serve, in any compression; read anew when it changes
-    #[arg(long, value_name = "DIR", env = "FHIREHOSE_SERVE_DATA")]
+    #[arg(long, value_name = "DIR", env = "FHIREHOSE_SERVE_DATA", hide_env = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) data: Option<PathBuf>,
 
     /// The folder for jobs, clients and secrets; made if it is not there [default: fhirehose-state]
-    #[arg(long, value_name = "DIR", env = "FHIREHOSE_SERVE_STATE")]
+    #[arg(long, value_name = "DIR", env = "FHIREHOSE_SERVE_STATE", hide_env = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) state: Option<PathBuf>,
 
     /// The folder for the files of jobs [default: jobs in the state folder]
-    #[arg(long, value_name = "DIR", env = "FHIREHOSE_SERVE_STORE")]
+    #[arg(long, value_name = "DIR", env = "FHIREHOSE_SERVE_STORE", hide_env = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) store: Option<PathBuf>,
 
     /// Address and port; port 0 takes one that is free [default: 127.0.0.1:8088]
-    #[arg(long, value_name = "ADDRESS", env = "FHIREHOSE_SERVE_LISTEN")]
+    #[arg(long, value_name = "ADDRESS", env = "FHIREHOSE_SERVE_LISTEN", hide_env = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) listen: Option<SocketAddr>,
 
     /// Path of the FHIR base [default: /fhir]
-    #[arg(long, value_name = "PATH", env = "FHIREHOSE_SERVE_BASE_PATH")]
+    #[arg(long, value_name = "PATH", env = "FHIREHOSE_SERVE_BASE_PATH", hide_env = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) base_path: Option<String>,
 
     /// The FHIR base as clients see it, where a proxy stands before the server
-    #[arg(long, value_name = "URL", env = "FHIREHOSE_SERVE_PUBLIC_URL")]
+    #[arg(long, value_name = "URL", env = "FHIREHOSE_SERVE_PUBLIC_URL", hide_env = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) public_url: Option<String>,
 
     /// What to be: a server by HL7's guide, or by Oracle's Bulk Export [default: ig]
-    #[arg(long, value_name = "NAME", env = "FHIREHOSE_SERVE_PROFILE")]
+    #[arg(long, value_name = "NAME", env = "FHIREHOSE_SERVE_PROFILE", hide_env = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) profile: Option<ServeProfile>,
 
     /// Generation of the guide: 3 (and what came before), or the ballot of 4 [default: 3]
-    #[arg(long, value_name = "N", env = "FHIREHOSE_SERVE_IG")]
+    #[arg(long, value_name = "N", env = "FHIREHOSE_SERVE_IG", hide_env = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ig: Option<ServeIg>,
 
     /// No authorization: everybody on this machine may have everything
-    #[arg(long, env = "FHIREHOSE_SERVE_OPEN", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    #[arg(long, env = "FHIREHOSE_SERVE_OPEN", hide_env = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) open: Option<bool>,
 
     /// Certificate chain, PEM
-    #[arg(long, value_name = "FILE", env = "FHIREHOSE_SERVE_TLS_CERT")]
+    #[arg(long, value_name = "FILE", env = "FHIREHOSE_SERVE_TLS_CERT", hide_env = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) tls_cert: Option<PathBuf>,
 
     /// Private key of the certificate, PEM
-    #[arg(long, value_name = "FILE", env = "FHIREHOSE_SERVE_TLS_KEY")]
+    #[arg(long, value_name = "FILE", env = "FHIREHOSE_SERVE_TLS_KEY", hide_env = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) tls_key: Option<PathBuf>,
 
     /// Plain HTTP beyond this machine, because a proxy does TLS
-    #[arg(long, env = "FHIREHOSE_SERVE_INSECURE", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    #[arg(long, env = "FHIREHOSE_SERVE_INSECURE", hide_env = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) insecure: Option<bool>,
 
     /// How long results are kept, as in 24h or 30d [default: by the profile]
-    #[arg(long, value_name = "TIME", env = "FHIREHOSE_SERVE_EXPIRES")]
+    #[arg(long, value_name = "TIME", env = "FHIREHOSE_SERVE_EXPIRES", hide_env = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) expires: Option<String>,
 
     /// Jobs that run at the same time [default: 2]
-    #[arg(long, value_name = "N", env = "FHIREHOSE_SERVE_MAX_JOBS")]
+    #[arg(long, value_name = "N", env = "FHIREHOSE_SERVE_MAX_JOBS", hide_env = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) max_jobs: Option<std::num::NonZeroUsize>,
 
     /// Jobs that may wait for their turn [default: 100]
-    #[arg(long, value_name = "N", env = "FHIREHOSE_SERVE_MAX_QUEUED")]
+    #[arg(long, value_name = "N", env = "FHIREHOSE_SERVE_MAX_QUEUED", hide_env = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) max_queued: Option<u32>,
 
     /// Threads of each job [default: as many as processors]
-    #[arg(long, value_name = "N", env = "FHIREHOSE_SERVE_THREADS")]
+    #[arg(long, value_name = "N", env = "FHIREHOSE_SERVE_THREADS", hide_env = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) threads: Option<std::num::NonZeroUsize>,
 
     /// How files are stored; those who do not take gzip get them inflated [default: gzip]
-    #[arg(long, value_name = "HOW", env = "FHIREHOSE_SERVE_COMPRESS")]
+    #[arg(long, value_name = "HOW", env = "FHIREHOSE_SERVE_COMPRESS", hide_env = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) compress: Option<ServeCompress>,
 
+    /// Most resources in a file
+    #[arg(long, value_name = "N", env = "FHIREHOSE_SERVE_MAX_RESOURCES", hide_env = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) max_resources: Option<std::num::NonZeroU64>,
+
+    /// Most bytes in a file, before compression, as in 500MB [default: no limit, and what the profile says]
+    #[arg(long, value_name = "SIZE", env = "FHIREHOSE_SERVE_MAX_BYTES", hide_env = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) max_bytes: Option<String>,
+
     /// Most files of a page of a manifest [default: 10000]
-    #[arg(long, value_name = "N", env = "FHIREHOSE_SERVE_PAGE")]
+    #[arg(long, value_name = "N", env = "FHIREHOSE_SERVE_PAGE", hide_env = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) page: Option<std::num::NonZeroUsize>,
 
     /// The same where a client takes pages while the job runs (allowPartialManifests) [default: 10]
-    #[arg(long, value_name = "N", env = "FHIREHOSE_SERVE_PARTIAL_PAGE")]
+    #[arg(long, value_name = "N", env = "FHIREHOSE_SERVE_PARTIAL_PAGE", hide_env = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) partial_page: Option<std::num::NonZeroUsize>,
 
     /// Take kick-offs without Accept and without Prefer: respond-async
-    #[arg(long, env = "FHIREHOSE_SERVE_ASSUME_ASYNC", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    #[arg(long, env = "FHIREHOSE_SERVE_ASSUME_ASYNC", hide_env = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) assume_async: Option<bool>,
 
     /// Do not read the data anew when they change; POST /admin/reload does
-    #[arg(long, env = "FHIREHOSE_SERVE_NO_WATCH", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    #[arg(long, env = "FHIREHOSE_SERVE_NO_WATCH", hide_env = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) no_watch: Option<bool>,
 
     /// FHIR base of absolute references in the data, if it is not the server's own
-    #[arg(long, value_name = "URL", env = "FHIREHOSE_SERVE_FHIR_BASE")]
+    #[arg(long, value_name = "URL", env = "FHIREHOSE_SERVE_FHIR_BASE", hide_env = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) fhir_base: Option<String>,
 
     /// Version of FHIR that the data is in [default: 4.0]
-    #[arg(long, value_name = "VERSION", env = "FHIREHOSE_SERVE_FHIR_VERSION")]
+    #[arg(long, value_name = "VERSION", env = "FHIREHOSE_SERVE_FHIR_VERSION", hide_env = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) fhir_version: Option<ServeVersion>,
 
@@ -179,17 +189,17 @@ pub(crate) struct Options {
     pub(crate) value_sets: Vec<PathBuf>,
 
     /// How the log is written to standard error [default: text]
-    #[arg(long, value_name = "HOW", env = "FHIREHOSE_SERVE_LOG")]
+    #[arg(long, value_name = "HOW", env = "FHIREHOSE_SERVE_LOG", hide_env = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) log: Option<LogFormat>,
 
     /// What the log tells [default: warn]
-    #[arg(long, value_name = "LEVEL", env = "FHIREHOSE_SERVE_LOG_LEVEL")]
+    #[arg(long, value_name = "LEVEL", env = "FHIREHOSE_SERVE_LOG_LEVEL", hide_env = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) log_level: Option<LogLevel>,
 
     /// How long running requests and jobs may take to end when the server is stopped [default: 10s]
-    #[arg(long, value_name = "TIME", env = "FHIREHOSE_SERVE_GRACE")]
+    #[arg(long, value_name = "TIME", env = "FHIREHOSE_SERVE_GRACE", hide_env = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) grace: Option<String>,
 }
@@ -285,6 +295,7 @@ pub(crate) struct StateArgs {
         long,
         value_name = "DIR",
         env = "FHIREHOSE_SERVE_STATE",
+        hide_env = true,
         default_value = "fhirehose-state"
     )]
     pub(crate) state: PathBuf,

@@ -35,6 +35,8 @@ pub(super) fn join(first: Options, other: Options) -> Options {
         max_queued: first.max_queued.or(other.max_queued),
         threads: first.threads.or(other.threads),
         compress: first.compress.or(other.compress),
+        max_resources: first.max_resources.or(other.max_resources),
+        max_bytes: first.max_bytes.or(other.max_bytes),
         page: first.page.or(other.page),
         partial_page: first.partial_page.or(other.partial_page),
         assume_async: first.assume_async.or(other.assume_async),

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fhirehose_core::partition::Limits;
 use fhirehose_native::codec_out::Compression;
 use fhirehose_server::offer::Offer;
 use fhirehose_server::profile::{Guide, IG, ServerProfile};
@@ -15,6 +16,7 @@ use super::args::{Options, ServeCompress, ServeIg, ServeProfile, ServeVersion};
 use crate::args::{RegistryArgs, Version};
 use crate::messages::Faults;
 use crate::request;
+use crate::size;
 
 /// The settings, or `None` with faults.
 pub(super) fn settings(options: &Options, faults: &mut Faults) -> Option<Settings> {
@@ -41,6 +43,11 @@ pub(super) fn settings(options: &Options, faults: &mut Faults) -> Option<Setting
     };
     let expires = duration("--expires", options.expires.as_deref(), faults);
     let grace = duration("--grace", options.grace.as_deref(), faults);
+    let max_bytes = options.max_bytes.as_deref().and_then(|text| {
+        let read = size::parse(text);
+        read.map_err(|error| faults.usage(format_args!("--max-bytes: {error}")))
+            .ok()
+    });
     let offer = offer(options, faults);
     let one = NonZeroUsize::MIN;
     if !faults.is_empty() {
@@ -67,6 +74,10 @@ pub(super) fn settings(options: &Options, faults: &mut Faults) -> Option<Setting
         compression: match options.compress {
             Some(ServeCompress::None) => Compression::None,
             _ => Compression::GZIP,
+        },
+        limits: Limits {
+            max_resources: options.max_resources.map(Into::into),
+            max_bytes,
         },
         page: options.page.unwrap_or(one),
         partial_page: options.partial_page.unwrap_or(one),

@@ -1,4 +1,5 @@
 //! What the binary prints, read back into the values that it was printed from.
+#![allow(dead_code, reason = "every test file uses a part of it")]
 
 use fhirehose_core::error::BadLine;
 use fhirehose_core::position::Position;

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::process::{Child, ChildStderr};
+use std::process::Child;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -22,8 +24,18 @@ pub(crate) struct Server {
     pub(crate) root: String,
     /// What it said before it was ready.
     pub(crate) said: String,
-    // Kept open: a closed pipe would be an error of the server's.
-    _stderr: BufReader<ChildStderr>,
+    log: Arc<Mutex<String>>,
+    // Reads to the end: a pipe that is full or closed would be the server's concern.
+    reader: Option<JoinHandle<()>>,
+}
+
+/// How a server ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// `None`: by a signal.
+    pub(crate) code: Option<i32>,
+    /// Everything that it said after it was ready.
+    pub(crate) log: String,
 }
 
 /// An answer.
@@ -73,6 +85,16 @@ impl Answer {
     }
 }
 
+/// Keeps what comes, line by line.
+fn keep(lines: impl std::io::BufRead, log: &Mutex<String>) {
+    for line in lines.lines().map_while(Result::ok) {
+        if let Ok(mut log) = log.lock() {
+            log.push_str(&line);
+            log.push('\n');
+        }
+    }
+}
+
 /// Headers of an ordinary kick-off.
 pub(crate) const ASYNC: [(&str, &str); 2] = [("accept", "application/fhir+json"), ("prefer", "respond-async")];
 
@@ -86,9 +108,19 @@ impl Server {
         }
     }
 
-    /// The same; what it said if it ended.
+    /// The same over data that the arguments name.
+    #[track_caller]
+    pub(crate) fn start_over(folder: &Folder, args: &[&str]) -> Server {
+        Server::spawn(folder, args).unwrap_or_else(|said| panic!("the server does not start: {said}"))
+    }
+
+    /// As [`Server::start`]; what it said if it ended.
     pub(crate) fn try_start(folder: &Folder, args: &[&str]) -> Result<Server, String> {
-        let mut all = vec!["serve", "--data", "data", "--listen", "127.0.0.1:0", "--no-watch"];
+        Server::spawn(folder, &[&["--data", "data"], args].concat())
+    }
+
+    fn spawn(folder: &Folder, args: &[&str]) -> Result<Server, String> {
+        let mut all = vec!["serve", "--listen", "127.0.0.1:0", "--no-watch"];
         all.extend(args);
         let mut command = folder.command(&all);
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FHIREHOSE_SERVE_")) {
@@ -110,12 +142,18 @@ impl Server {
                     .trim_end_matches(')')
                     .split_once(" (FHIR base ")
                     .expect("two URLs");
+                let log = Arc::default();
+                let reader = std::thread::spawn({
+                    let log = Arc::clone(&log);
+                    move || keep(stderr, &log)
+                });
                 return Ok(Server {
                     base: base.to_owned(),
                     root: root.to_owned(),
                     said,
                     child,
-                    _stderr: stderr,
+                    log,
+                    reader: Some(reader),
                 });
             }
         }
@@ -135,6 +173,21 @@ impl Server {
     pub(crate) fn kill(mut self) {
         self.child.kill().expect("kills");
         let _ = self.child.wait();
+    }
+
+    /// Waits for it to end by itself, or by a signal that was sent.
+    pub(crate) fn ended(mut self) -> Ended {
+        let code = self.child.wait().expect("ends").code();
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("reads");
+        }
+        let log = self.log.lock().map(|log| log.clone()).unwrap_or_default();
+        Ended { code, log }
+    }
+
+    /// Whether it has not ended.
+    pub(crate) fn is_alive(&mut self) -> bool {
+        self.child.try_wait().expect("a state").is_none()
     }
 
     pub(crate) fn request(&self, method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
@@ -186,6 +239,13 @@ impl Server {
         }
     }
 
+    /// Makes the server read its data anew.
+    #[track_caller]
+    pub(crate) fn reload(&self) {
+        self.request("POST", &format!("{}/admin/reload", self.root), &[], b"")
+            .is(200);
+    }
+
     /// A whole export: the manifest, and the contents of its files by list and type, in the manifest's order.
     #[track_caller]
     pub(crate) fn export(&self, path: &str) -> (Value, BTreeMap<String, Vec<u8>>) {
@@ -227,6 +287,16 @@ impl Drop for Server {
 
 /// One request on a connection of its own; redirects are told, not followed.
 pub(crate) fn request(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    try_request(method, url, headers, body).unwrap_or_else(|error| panic!("{method} {url}: {error}"))
+}
+
+/// The same of a server that may be gone.
+pub(crate) fn try_request(
+    method: &str,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Result<Answer, Box<dyn std::error::Error>> {
     let config = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
@@ -245,17 +315,16 @@ pub(crate) fn request(method: &str, url: &str, headers: &[(&str, &str)], body: &
     } else {
         agent.run(request.body(body).expect("a request"))
     };
-    let response = sent.unwrap_or_else(|error| panic!("{method} {url}: {error}"));
-    let (parts, body) = response.into_parts();
+    let (parts, body) = sent?.into_parts();
     let headers = parts.headers.iter().map(|(name, value)| {
         let value = value.to_str().expect("text");
         (name.as_str().to_owned(), value.to_owned())
     });
     let mut bytes = Vec::new();
-    body.into_reader().read_to_end(&mut bytes).expect("a whole body");
-    Answer {
+    body.into_reader().read_to_end(&mut bytes)?;
+    Ok(Answer {
         status: parts.status.as_u16(),
         headers: headers.collect(),
         body: bytes,
-    }
+    })
 }

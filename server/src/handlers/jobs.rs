@@ -10,6 +10,7 @@ use fhirehose_store::{Asker, Cancelled, Job, Listing, Progress, State as JobStat
 use super::{Id, acceptable, id};
 use crate::app::{App, Shared};
 use crate::job::facts::Facts;
+use crate::job::shown::{Shown, percent, shown};
 use crate::manifest::{View, page};
 use crate::outcome::{self, Issue, Reply, Severity};
 use crate::polling::retry_after;
@@ -28,17 +29,20 @@ pub(crate) async fn status(
     acceptable(&app, Route::Status, &headers)?;
     let after = after(query.as_deref())?;
     let job = app.store.get(&id, Asker::Owner(&access.client)).await?;
-    let job = job.filter(|job| !matches!(job.state, JobState::Cancelled | JobState::Expired));
     let job = job.ok_or_else(|| Reply::not_found("job"))?;
-    if matches!(job.state, JobState::Accepted | JobState::Running) {
-        not_too_often(&app, &job.id)?;
+    let seen = shown(&job);
+    if seen == Shown::Gone {
+        return Err(Reply::not_found("job"));
     }
     let facts = app.remembered.of(&job.id, &*app.store).await?.ok_or_else(failed)?;
-    match job.state {
-        JobState::Complete => complete(&app, &job, &facts, after).await,
-        JobState::Failed => Ok(broken(&job, &facts)),
-        _ => working(&app, &job, &facts, after).await,
-    }
+    let progress = match seen {
+        Shown::Done => return complete(&app, &job, &facts, after).await,
+        Shown::Broken => return Ok(broken(&job, &facts)),
+        Shown::Working(progress) => Some(progress),
+        Shown::Queued | Shown::Gone => None,
+    };
+    not_too_often(&app, &job.id)?;
+    working(&app, &job, &facts, after, progress).await
 }
 
 pub(crate) async fn delete(State(app): State<Shared>, given: Id, headers: HeaderMap) -> Answer {
@@ -96,8 +100,7 @@ fn not_too_often(app: &App, id: &str) -> Result<(), Reply> {
     })
 }
 
-async fn working(app: &App, job: &Job, facts: &Facts, after: u32) -> Answer {
-    let progress = (job.state == JobState::Running).then_some(job.progress);
+async fn working(app: &App, job: &Job, facts: &Facts, after: u32, progress: Option<Progress>) -> Answer {
     let manifest = if facts.is_partial {
         let files = app.store.files(&job.id, Listing::SoFar, 0, u32::MAX).await?;
         page(&view(app, job, facts), &files, after)
@@ -132,10 +135,7 @@ fn told(app: &App, progress: Option<Progress>) -> String {
     }
     match progress {
         None => "0% (queued)".to_owned(),
-        Some(Progress { done, total }) => {
-            let percent = u128::from(done) * 100 / u128::from(total.max(1));
-            format!("{}%", percent.min(99))
-        }
+        Some(progress) => format!("{}%", percent(progress)),
     }
 }
 

@@ -2,4 +2,4 @@
 
 pub mod facts;
 pub mod order;
-pub mod state;
+pub mod shown;

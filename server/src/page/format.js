@@ -37,8 +37,11 @@ export function span(milliseconds) {
   return parts.join("\u00a0");
 }
 
-/** How long something took: with tenths as long as they matter. */
-export const took = (milliseconds) => (milliseconds < 9950 ? `${(Math.max(0, milliseconds) / 1000).toFixed(1)}\u00a0s` : span(milliseconds));
+/** How long something took: as exactly as it matters. */
+export function took(milliseconds) {
+  if (milliseconds < 95) return `${Math.max(1, Math.round(milliseconds))}\u00a0ms`;
+  return milliseconds < 9950 ? `${(milliseconds / 1000).toFixed(1)}\u00a0s` : span(milliseconds);
+}
 
 /** How long ago, with the largest unit alone. */
 export function ago(time) {

@@ -42,6 +42,10 @@ pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 /// How long the loop waits for somebody to wake it. Other processes do not.
 const NAP: Duration = Duration::from_secs(2);
 
+/// A job is given up when it has lost its worker so many times. A machine may be switched off often without a job's being
+/// to blame; one that brings the process down each time has to end all the same.
+const MOST_ATTEMPTS: u32 = 25;
+
 /// What jobs are run with.
 #[derive(Clone)]
 pub struct Setting {
@@ -105,7 +109,7 @@ impl Setting {
             max_running: 2,
             lease: Duration::from_secs(30),
             beat: Duration::from_secs(2),
-            max_attempts: 3,
+            max_attempts: MOST_ATTEMPTS,
             compression: Compression::GZIP,
             limits: Limits::default(),
             sort_memory: 256 << 20,
