@@ -208,7 +208,9 @@ fn scopes_of_all_types_are_taken_at_every_level() {
     // Nobody's records, so nothing that they could refer to.
     let outside = token(&server, "outside", "system/Organization.rs system/Binary.rs");
     for path in ["Patient/$export", "Group/g/$export"] {
-        get(&server, path, &outside).is(403).tells("forbidden", &["none of the types"]);
+        get(&server, path, &outside)
+            .is(403)
+            .tells("forbidden", &["none of the types"]);
     }
     assert_eq!(export(&server, "$export", &outside).1, [""; 0]);
 }
