@@ -277,8 +277,12 @@ pub static ORACLE: ServerProfile = ServerProfile {
     accept: &[
         accept_by_oracle(Route::KickOff, JSON),
         accept_by_oracle(Route::Status, JSON),
-        // The older of Oracle's pages shows the first, the newer the second.
-        accept_by_oracle(Route::File, &["application/fhir+ndjson", "application/fhir+json"]),
+        // The older of Oracle's pages shows the first, the newer the second, and both have it among what a request needs.
+        // SMART's reference client sends none, and would get nothing.
+        AcceptRule {
+            required: false,
+            ..accept_by_oracle(Route::File, &["application/fhir+ndjson", "application/fhir+json"])
+        },
         accept_by_oracle(Route::Delete, JSON),
     ],
     needs_respond_async: true,
@@ -355,7 +359,7 @@ const fn accept(route: Route, required: bool, media_types: &'static [&'static st
     }
 }
 
-/// Oracle needs it everywhere, and its table of errors knows one code for a 406 (SPEC 1.8).
+/// Oracle needs it, and its table of errors knows one code for a 406 (SPEC 1.8).
 const fn accept_by_oracle(route: Route, media_types: &'static [&'static str]) -> AcceptRule {
     AcceptRule {
         code: "invalid",
