@@ -17,7 +17,6 @@ use crate::handlers::{admin, discovery, files, groups, health, jobs, kickoff, to
 use crate::outcome::Reply;
 
 /// The server: what FHIR knows under the base path, and what people and machines look at beside it.
-#[must_use]
 pub(crate) fn routes(app: Shared, base_path: &str, figures: PrometheusHandle) -> Router {
     let under_base = Router::new()
         // Kick-offs tell of wrong methods themselves: which ones are right is the profile's to say.
