@@ -565,3 +565,84 @@ fn the_configuration_is_joined_and_printed() {
         .ends(2)
         .tells(&["bad.toml", "max-queued"]);
 }
+
+#[test]
+fn an_open_server_is_for_its_own_machine_whatever_name_it_is_asked_by() {
+    let folder = data();
+    let server = Server::open(&folder);
+    let with = |header: (&str, &str)| {
+        let mut headers = ASYNC.to_vec();
+        headers.push(header);
+        server.get("$export", &headers)
+    };
+    with(("host", "evil.example")).is(403);
+    with(("origin", "http://evil.example")).is(403);
+    with(("x-forwarded-for", "10.0.0.1")).is(403);
+    with(("via", "1.1 proxy")).is(403);
+    with(("sec-fetch-site", "cross-site")).is(403);
+    with(("host", "localhost")).is(202);
+    request(
+        "GET",
+        &format!("{}/page/overview", server.root),
+        &[("host", "evil.example")],
+        b"",
+    )
+    .is(403);
+}
+
+#[test]
+fn an_encoded_dollar_is_a_dollar() {
+    let folder = data();
+    let server = Server::open(&folder);
+    server.get("%24export", &ASYNC).is(202);
+    server.get("Group/one/%24export", &ASYNC).is(202);
+    server.post("Patient/%24export", &json!([])).is(202);
+}
+
+#[test]
+fn names_that_are_nearly_known_are_refused_leniently_too() {
+    let folder = data();
+    let server = Server::open(&folder);
+    let lenient = [("accept", "*/*"), ("prefer", "respond-async, handling=lenient")];
+    for query in [
+        "_Type=Patient",
+        "type=Patient",
+        "_typefilter=x",
+        "_typeFilter[]=x",
+        "Patient=a",
+        "since=2024",
+    ] {
+        server.get(&format!("$export?{query}"), &lenient).is(400);
+    }
+    server.get("$export?_pretty=true", &lenient).is(202);
+}
+
+#[test]
+fn what_came_before_a_kick_off_is_in_it_though_nobody_watches() {
+    let folder = data();
+    let server = Server::open(&folder);
+    folder.write("data/more.ndjson", "{\"resourceType\":\"Patient\",\"id\":\"new\"}\n");
+    let (_, files) = server.export("$export?_type=Patient");
+    assert_eq!(ids(&files["output/Patient"]), ["a", "b", "new"]);
+    folder.write("data/worse.ndjson.gz", b"\x1f\x8b\x08 this is no gzip");
+    let status = server.kick_off("$export?_type=Patient");
+    server.wait(&status).is(500).tells("exception", &["data"]);
+}
+
+#[test]
+fn what_is_over_is_gone_at_its_time() {
+    let folder = data();
+    let server = Server::start(&folder, &["--open", "--expires", "1s"]);
+    let status = server.kick_off("$export?_type=Patient");
+    let mut answer = server.wait(&status);
+    let url = answer.json()["output"][0]["url"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    while answer.status == 200 {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        answer = server.get(&status, &[]);
+    }
+    answer.is(404);
+    server.get(&url, &[]).is(404);
+}

@@ -25,6 +25,9 @@ pub struct Outputs {
     held: Arc<Held>,
 }
 
+/// Where marks of jobs lie, in the root: no name of a job.
+const MARKS: &str = ".marks";
+
 /// How many senders each job has.
 #[derive(Debug, Default)]
 struct Held(Mutex<HashMap<String, usize>>);
@@ -96,8 +99,15 @@ impl Outputs {
     /// # Errors
     /// It cannot be made or looked at.
     pub fn open(root: &Path) -> Result<Outputs, OutputsError> {
+        let is_new = !root.exists();
         fs::create_dir_all(root)?;
         let root = root.canonicalize()?;
+        #[cfg(unix)]
+        if is_new {
+            // Of its owner only: what lies in it is patients' data.
+            use std::os::unix::fs::PermissionsExt as _;
+            fs::set_permissions(&root, fs::Permissions::from_mode(0o700))?;
+        }
         let store =
             LocalFileSystem::new_with_prefix(&root).map_err(|error| OutputsError::Io(io::Error::other(error)))?;
         Ok(Outputs {
@@ -156,6 +166,31 @@ impl Outputs {
         }
     }
 
+    /// Leaves a mark of a job for its later attempts. Blocks.
+    ///
+    /// # Errors
+    /// The id is none, or the mark cannot be written.
+    pub fn mark(&self, job: &str, text: &str) -> Result<(), OutputsError> {
+        self.job_folder(job)?;
+        let folder = self.root.join(MARKS);
+        fs::create_dir_all(&folder)?;
+        let unfinished = folder.join(format!("{job}.new"));
+        fs::write(&unfinished, text)?;
+        Ok(fs::rename(unfinished, folder.join(job))?)
+    }
+
+    /// The mark of a job, if it has one. Blocks.
+    ///
+    /// # Errors
+    /// The id is none, or the mark cannot be read.
+    pub fn marked(&self, job: &str) -> Result<Option<String>, OutputsError> {
+        self.job_folder(job)?;
+        match fs::read_to_string(self.root.join(MARKS).join(job)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            read => Ok(Some(read?)),
+        }
+    }
+
     /// Keeps the folders of a job for as long as the answer lives.
     pub fn hold(&self, job: &str) -> Hold {
         *self.held.lock().entry(job.to_owned()).or_default() += 1;
@@ -186,22 +221,37 @@ impl Outputs {
     /// The id is none, or something cannot be removed.
     pub async fn remove_all(&self, job: &str) -> Result<(), OutputsError> {
         let folder = self.job_folder(job)?;
-        blocking(move || absent_is_fine(fs::remove_dir_all(folder))).await
+        let mark = self.root.join(MARKS).join(job);
+        let remove = move || {
+            absent_is_fine(fs::remove_file(mark))?;
+            absent_is_fine(fs::remove_dir_all(folder))
+        };
+        blocking(remove).await
     }
 
-    /// The jobs that have a folder, in no order.
+    /// The jobs that have a folder or a mark, in no order; some twice.
     ///
     /// # Errors
     /// The root cannot be read.
     pub async fn jobs(&self) -> Result<Vec<String>, OutputsError> {
         let root = self.root.clone();
         let list = move || {
-            let names = fs::read_dir(root)?.map(|entry| Ok(entry?.file_name().into_string().ok()));
-            let names = names.collect::<io::Result<Vec<_>>>()?;
-            Ok(names.into_iter().flatten().filter(|name| is_id(name)).collect())
+            let mut names = names(&root)?;
+            let marks = root.join(MARKS);
+            if marks.exists() {
+                names.extend(self::names(&marks)?);
+            }
+            Ok(names)
         };
         blocking(list).await
     }
+}
+
+/// The names of jobs in a folder.
+fn names(folder: &Path) -> io::Result<Vec<String>> {
+    let names = fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name().into_string().ok()));
+    let names = names.collect::<io::Result<Vec<_>>>()?;
+    Ok(names.into_iter().flatten().filter(|name| is_id(name)).collect())
 }
 
 async fn blocking<T, F>(work: F) -> Result<T, OutputsError>

@@ -7,13 +7,18 @@ use fhirehose_core::cohort::{GroupError, Resolved};
 use fhirehose_core::ids::IdSet;
 use fhirehose_core::search::kind::date::Nanos;
 use fhirehose_native::inputs::InputPlace;
+use fhirehose_store::Time;
+use sha2::{Digest as _, Sha256};
 
 use crate::catalogue::{Catalogue, Keeper};
 use crate::runner::{Data, Snapshot};
 
 impl Data for Keeper {
-    fn snapshot(&self) -> Arc<dyn Snapshot> {
-        self.current()
+    fn snapshot(&self, now: Time) -> Result<Arc<dyn Snapshot>, String> {
+        if self.current().changed().is_some() {
+            self.reload(now).map_err(|error| error.to_string())?;
+        }
+        Ok(self.current())
     }
 }
 
@@ -41,6 +46,17 @@ impl Snapshot for Catalogue {
             .file_name()
             .map(|name| name.to_string_lossy().into_owned());
         Some(name.unwrap_or_else(|| "a file".to_owned()))
+    }
+
+    fn fingerprint(&self) -> String {
+        let mut sum = Sha256::new();
+        for file in self.files() {
+            sum.update(file.path.as_os_str().as_encoded_bytes());
+            sum.update(file.stamp.text().unwrap_or_default().as_bytes());
+            sum.update(b"\n");
+        }
+        let sum = sum.finalize();
+        sum.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     fn bytes_stored(&self) -> u64 {

@@ -152,7 +152,9 @@ impl Representation {
 
     /// What a GET would be answered with, without its body.
     fn head(self) -> Response<Body> {
-        let mut response = Response::new(Body::empty());
+        // Not `empty`, whose length is known to be nothing, which is not what a GET would give.
+        let nothing = futures_util::stream::empty::<Result<bytes::Bytes, std::convert::Infallible>>();
+        let mut response = Response::new(Body::from_stream(nothing));
         *response.headers_mut() = self.headers;
         if let Some(length) = self.length {
             response.headers_mut().insert(CONTENT_LENGTH, length.into());

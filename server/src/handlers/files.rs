@@ -13,6 +13,7 @@ use crate::app::{App, Shared};
 use crate::files::{Served, SignedFault, Stored, send};
 use crate::job::facts::Facts;
 use crate::job::order::Types;
+use crate::job::shown::{Shown, shown};
 use crate::outcome::Reply;
 use crate::outputs::OutputsError;
 use crate::profile::{Files, Route};
@@ -54,6 +55,9 @@ pub(crate) async fn signed(
 async fn find(app: &App, id: &str, asker: Asker<'_>) -> Result<(Job, StoredFile), Reply> {
     let found = app.store.file(id, Listing::SoFar, asker).await?;
     let (job, file) = found.ok_or_else(|| Reply::not_found("file"))?;
+    if shown(&job, app.now()) == Shown::Gone {
+        return Err(Reply::not_found("file"));
+    }
     // Files of a running job are there for those who were told of them.
     if job.state == fhirehose_store::State::Running {
         if !facts(app, &job).await?.is_partial {

@@ -29,8 +29,10 @@ pub(crate) fn asked_here(parts: &Parts, app: &App) -> Result<(), Reply> {
     let headers = &parts.headers;
     let is_forwarded = FORWARDED.iter().any(|name| headers.contains_key(*name));
     let host = text(headers, header::HOST).or(parts.uri.authority().map(|authority| authority.as_str()));
-    let is_ours =
-        host.is_some_and(|host| is_loopback(host) || Some(host) == authority(&app.offer.public_base).as_deref());
+    // Of two hosts none is the one that was meant.
+    let has_one_host = headers.get_all(header::HOST).iter().count() <= 1;
+    let is_ours = has_one_host
+        && host.is_some_and(|host| is_loopback(host) || Some(host) == authority(&app.offer.public_base).as_deref());
     let has_own_origin = match text(headers, header::ORIGIN) {
         None => !headers.contains_key(header::ORIGIN),
         Some(origin) => authority(origin).as_deref() == host,

@@ -30,7 +30,7 @@ pub(crate) async fn status(
     let after = after(query.as_deref())?;
     let job = app.store.get(&id, Asker::Owner(&access.owner)).await?;
     let job = job.ok_or_else(|| Reply::not_found("job"))?;
-    let seen = shown(&job);
+    let seen = shown(&job, app.now());
     if seen == Shown::Gone {
         return Err(Reply::not_found("job"));
     }

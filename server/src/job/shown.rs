@@ -2,7 +2,7 @@
 //!
 //! The life of a job stands in the store, where each call is one transition; the store's own model says which there are.
 
-use fhirehose_store::{Job, Progress, State};
+use fhirehose_store::{Job, Progress, State, Time};
 
 /// What a client sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,9 +19,12 @@ pub enum Shown {
     Gone,
 }
 
-/// What a client sees of a job.
+/// What a client sees of a job. One whose time is over is gone, whether it has been swept or not.
 #[must_use]
-pub fn shown(job: &Job) -> Shown {
+pub fn shown(job: &Job, now: Time) -> Shown {
+    if job.expires.is_some_and(|expires| expires <= now) {
+        return Shown::Gone;
+    }
     match job.state {
         State::Accepted => Shown::Queued,
         State::Running => Shown::Working(job.progress),

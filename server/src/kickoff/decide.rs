@@ -9,6 +9,8 @@ use crate::profile::{Leniency, ServerProfile};
 pub enum Situation {
     /// A name that no profile knows.
     UnknownParameter,
+    /// A name that no profile knows, and that is nearly one that is known: whoever wrote it meant to have less.
+    MisspelledParameter,
     /// A name that is known, and not offered here.
     UnsupportedParameter,
     /// A type in `_type` that is unknown or not exported.
@@ -94,11 +96,12 @@ const fn row(situation: Situation, answer: Kind, lenient: Lenient, parameters_on
 
 /// The table. What would export more than was asked for is refused, however lenient the client is; `_elements` and
 /// `organizeOutputBy` are about form, and the guide lets them go.
-static TABLE: [Rule; 21] = {
+static TABLE: [Rule; 22] = {
     use Lenient::{Drop, Keep, Refuse};
     use Situation as S;
     [
         row(S::UnknownParameter, Kind::Unsupported, Drop, Drop),
+        row(S::MisspelledParameter, Kind::Unsupported, Refuse, Refuse),
         row(S::UnsupportedParameter, Kind::Unsupported, Drop, Drop),
         row(S::UnsupportedType, Kind::Invalid, Drop, Refuse),
         row(S::NoTypeLeft, Kind::Invalid, Refuse, Refuse),

@@ -80,7 +80,22 @@ fn unknown(raw: &Raw<'_>, call: &Call<'_>, reading: &Reading<'_>) -> Fault {
         close.unwrap_or_else(|| format!("known here: {}", names.join(", ")))
     });
     let problem = Problem::whole("parameter", &raw.name, "unknown parameter").with_help(help);
-    Fault::new(Situation::UnknownParameter, profile, problem, raw.place.clone())
+    let situation = if is_nearly_known(&raw.name) {
+        Situation::MisspelledParameter
+    } else {
+        Situation::UnknownParameter
+    };
+    Fault::new(situation, profile, problem, raw.place.clone())
+}
+
+/// Whether a name is one that is known but for case and for signs: `type`, `_Type`, `_typeFilter[]`.
+fn is_nearly_known(name: &str) -> bool {
+    let letters = |text: &str| -> String {
+        let letters = text.chars().filter(char::is_ascii_alphanumeric);
+        letters.map(|letter| letter.to_ascii_lowercase()).collect()
+    };
+    let written = letters(name);
+    PARAMETERS.iter().any(|parameter| letters(parameter.name()) == written)
 }
 
 /// The rule of a parameter at this door, by this method.

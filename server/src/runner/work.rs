@@ -100,10 +100,16 @@ impl Attempt {
     fn work(&self) -> Result<Done, Ended> {
         let setting = &*self.setting;
         let begun = (setting.clock)();
-        let snapshot = setting.data.snapshot();
+        let snapshot = setting.data.snapshot(begun).map_err(|text| {
+            tracing::error!(text, "the data cannot be read as it is now");
+            Failure::internal("the data cannot be read as it is now; its operator has been told")
+        })?;
         let total = snapshot.bytes_stored();
         self.gauge.total.store(total, Ordering::Relaxed);
         let prepared = prepare(&self.claimed, setting, &*snapshot, self.folder.clone())?;
+        if prepared.kickoff.partial_manifests {
+            self.same_data(&*snapshot)?;
+        }
         if self.cancel.is_stopped() {
             return Err(Ended::Stopped);
         }
@@ -131,6 +137,21 @@ impl Attempt {
         let files = self.summed(&prepared, written, &mut report);
         let files = files.map_err(|error| Failure::of_file(&error))?;
         Ok(Done { files, report })
+    }
+
+    /// What was listed by an earlier attempt was of the data as it was then: of other data there may not be more.
+    fn same_data(&self, snapshot: &dyn Snapshot) -> Result<(), Ended> {
+        let (job, outputs) = (&self.claimed.lease.job, &self.setting.outputs);
+        let fingerprint = snapshot.fingerprint();
+        let failed = |error| {
+            tracing::error!(job, %error, "what the data was cannot be remembered");
+            Failure::internal("its files cannot be written")
+        };
+        match outputs.marked(job).map_err(failed)? {
+            Some(earlier) if earlier == fingerprint => Ok(()),
+            Some(_) => Err(Failure::changed("after files of it had been listed").into()),
+            None => Ok(outputs.mark(job, &fingerprint).map_err(failed)?),
+        }
     }
 
     /// Lets the engine run. If the kick-off wants it, files are handed over as they are completed.

@@ -53,8 +53,8 @@ struct View(Arc<Files>);
 struct Source(Arc<Files>);
 
 impl Data for Source {
-    fn snapshot(&self) -> Arc<dyn Snapshot> {
-        Arc::new(View(self.0.clone()))
+    fn snapshot(&self, _: Time) -> Result<Arc<dyn Snapshot>, String> {
+        Ok(Arc::new(View(self.0.clone())))
     }
 }
 
@@ -116,6 +116,10 @@ impl Snapshot for View {
 
     fn changed(&self) -> Option<String> {
         lock(&self.0.changed).clone()
+    }
+
+    fn fingerprint(&self) -> String {
+        lock(&self.0.changed).clone().unwrap_or_default()
     }
 
     fn bytes_stored(&self) -> u64 {
