@@ -14,7 +14,8 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "compare"))
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "compare")]
 
 import inputs  # noqa: E402
 from serving import Server  # noqa: E402
@@ -159,8 +160,8 @@ def load(setting) -> None:
     for _ in range(3):
         _, status, manifest = by_server(server, query)
         states.append(status)
-    for number in range(60):
-        states.append(server.kick_off("_type=Basic&_since=2099-01-01T00:00:00Z" if number < 0 else "_type=Basic"))
+    for _ in range(60):
+        states.append(server.kick_off("_type=Basic"))
         server.until_idle()
     largest = max(manifest["output"], key=lambda item: item["count"])
     alone = [by_server(server, query)[0] for _ in range(setting.runs)]

@@ -24,6 +24,8 @@ use crate::runner::{Clock, RunnerHandle};
 pub struct Rules {
     /// No authorization: everybody may have everything.
     pub is_open: bool,
+    /// A proxy stands before the server, as far as its settings tell.
+    pub is_proxied: bool,
     /// Most jobs that wait for their turn.
     pub most_queued: u32,
     /// Most files of a page of a manifest.

@@ -13,7 +13,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tracing::Instrument as _;
 
 use crate::app::Shared;
-use crate::handlers::{admin, discovery, files, groups, health, jobs, kickoff, token};
+use crate::handlers::{admin, discovery, files, groups, health, here, jobs, kickoff, token};
 use crate::outcome::Reply;
 use crate::page;
 use crate::random;
@@ -21,10 +21,13 @@ use crate::random;
 /// The server: what FHIR knows under the base path, and what people and machines look at beside it.
 pub(crate) fn routes(app: Shared, base_path: &str, figures: PrometheusHandle) -> Router {
     let under_base = Router::new()
-        // Kick-offs tell of wrong methods themselves: which ones are right is the profile's to say.
+        // Kick-offs tell of wrong methods themselves: which ones are right is the profile's to say. Some clients encode the `$`.
         .route("/$export", any(kickoff::system))
+        .route("/%24export", any(kickoff::system))
         .route("/Patient/$export", any(kickoff::patient))
+        .route("/Patient/%24export", any(kickoff::patient))
         .route("/Group/{id}/$export", any(kickoff::group))
+        .route("/Group/{id}/%24export", any(kickoff::group))
         .route("/bulk-export/jobs/{id}", get(jobs::status).merge(delete(jobs::delete)))
         .route("/bulk-export/files/{id}", get(files::file))
         .route("/bulk-export/store/{id}", get(files::signed))
@@ -48,6 +51,7 @@ pub(crate) fn routes(app: Shared, base_path: &str, figures: PrometheusHandle) ->
         .route("/metrics", get(health::metrics).with_state(figures))
         .fallback(async || Reply::not_found("page"))
         .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn_with_state(app.clone(), only_here))
         .layer(middleware::from_fn(observed))
         .with_state(app)
 }
@@ -61,6 +65,17 @@ async fn wrong_method(method: Method) -> Reply {
     )
 }
 
+/// Where everything is open, it is so for this machine only: not for whoever a proxy on it speaks for, and not for a page from
+/// elsewhere in a browser on it, whatever name it is under.
+async fn only_here(State(app): State<Shared>, request: Request, next: Next) -> Result<Response, Reply> {
+    if app.rules.is_open {
+        let (parts, body) = request.into_parts();
+        here::asked_here(&parts, &app)?;
+        return Ok(next.run(Request::from_parts(parts, body)).await);
+    }
+    Ok(next.run(request).await)
+}
+
 /// Whether what is asked for can be had of the store as it is.
 async fn has_store(State(app): State<Shared>, request: Request, next: Next) -> Result<Response, Reply> {
     let path = request
@@ -68,7 +83,7 @@ async fn has_store(State(app): State<Shared>, request: Request, next: Next) -> R
         .get::<MatchedPath>()
         .map_or("", MatchedPath::as_str);
     let needs = |part: &str| path.contains(part);
-    if needs("$export") || needs("/auth/token") {
+    if needs("$export") || needs("%24export") || needs("/auth/token") {
         app.rules.store.allows(true)?;
     } else if needs("/bulk-export/") {
         app.rules.store.allows(request.method() == Method::DELETE)?;

@@ -237,12 +237,9 @@ async fn open_store(state: &Path) -> Result<(SqliteStore, StoreState), ServeErro
     let path = store_path(state);
     let told = |error: &fhirehose_store::Error| format!("{}: {error}", path.display());
     let error = match SqliteStore::open(&path, &Options::default()).await {
-        Ok(store) => match store.check().await {
-            Ok(()) => return Ok((store, StoreState::Whole)),
-            // What can be read of it still is given out; nothing is written into what is damaged.
-            Err(error) if error.kind() == Kind::Corrupt && store.tally().await.is_ok() => {
-                return Ok((store, StoreState::ReadOnly(told(&error))));
-            }
+        Ok(store) => match look_over(&store).await {
+            Ok(None) => return Ok((store, StoreState::Whole)),
+            Ok(Some(error)) => return Ok((store, StoreState::ReadOnly(told(&error)))),
             Err(error) => error,
         },
         Err(error) => error,
@@ -262,6 +259,19 @@ async fn open_store(state: &Path) -> Result<(SqliteStore, StoreState), ServeErro
         .await
         .map_err(ServeError::Store)?;
     Ok((nothing, StoreState::Gone(told)))
+}
+
+/// What is wrong with a store of which something can be read. Nothing is written into what is damaged.
+///
+/// One that others have locked is free again some time, and whole then.
+async fn look_over(store: &SqliteStore) -> fhirehose_store::Result<Option<fhirehose_store::Error>> {
+    match store.check().await {
+        Ok(()) => {}
+        Err(error) if error.kind() == Kind::Corrupt && store.tally().await.is_ok() => return Ok(Some(error)),
+        Err(error) => return Err(error),
+    }
+    let written = store.check_writing().await;
+    Ok(written.err().filter(|error| error.kind() == Kind::ReadOnly))
 }
 
 /// The time of the system.
@@ -325,6 +335,7 @@ pub(crate) async fn build(settings: &Settings, base: String) -> Result<(Arc<App>
         offer,
         rules: Rules {
             is_open: settings.is_open,
+            is_proxied: settings.public_url.is_some() || settings.is_insecure,
             most_queued: settings.max_queued,
             page: settings.page,
             partial_page: settings.partial_page,

@@ -169,6 +169,7 @@ fn store_opened_for_reading_is_not_written() {
         assert_eq!(store.list(Asker::Server, 9).await.unwrap().len(), 1);
         is(submit(&store, "b").await, Kind::ReadOnly);
         is(store.expire(Time(0), 9).await, Kind::ReadOnly);
+        is(store.check_writing().await, Kind::ReadOnly);
     });
 }
 

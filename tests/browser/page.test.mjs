@@ -4,7 +4,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -67,7 +67,12 @@ async function open(options, at = url) {
 }
 
 const overview = async () => (await fetch(new URL("/page/overview", url))).json();
-const shot = (opened, name) => opened.screenshot({ path: join(SHOTS, `${name}.png`), fullPage: true });
+
+/** All of a page, from its top: the head of the page sticks to wherever one is. */
+async function shot(opened, name) {
+  await opened.evaluate(() => scrollTo({ top: 0, behavior: "instant" }));
+  await opened.screenshot({ path: join(SHOTS, `${name}.png`), fullPage: true });
+}
 
 /** Waits until the server has answered what stands in the form now. */
 async function asked(action, isGood) {
@@ -191,7 +196,7 @@ test("the command that is shown starts the same, with patients in the body of a 
     return t.skip("there is no curl");
   }
   const id = JSON.parse(readFileSync(join(folder, "data", "Patient.ndjson"), "utf8").split("\n")[0]).id;
-  await page.getByText("All patients", { exact: true }).click();
+  await page.locator("#levels").getByText("Patients").click();
   await asked(() => page.locator("#patient").fill(`Patient/${id}`), true);
   const command = await page.locator("#curl").innerText();
   assert.match(command, /valueReference/);
@@ -200,6 +205,16 @@ test("the command that is shown starts the same, with patients in the body of a 
   await page.locator(".job h3", { hasText: /^Patients/ }).first().waitFor(WAIT);
   await asked(() => page.locator("#patient").fill("nobody"), false);
   assert.match(await page.locator("#patient-slot").innerText(), /no such patient/);
+});
+
+test("data that is read anew is shown without a reload, and the choice of types stays", async () => {
+  const line = '{"resourceType":"Basic","id":"late","code":{"text":"a type that was not there"}}\n';
+  await page.getByRole("checkbox", { name: /^Observation/ }).check();
+  writeFileSync(join(data, "Basic.ndjson"), line);
+  const reloaded = await fetch(new URL("/admin/reload", url), { method: "POST" });
+  assert.equal(reloaded.status, 200);
+  await page.getByRole("checkbox", { name: /^Basic/ }).waitFor(WAIT);
+  assert.ok(await page.getByRole("checkbox", { name: /^Observation/ }).isChecked());
 });
 
 test("deleting needs two presses", async () => {

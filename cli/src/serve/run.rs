@@ -71,21 +71,35 @@ async fn until_stopped(settings: Settings) -> Result<(), ServeError> {
         }
         messages::note(format_args!("listening on {} (FHIR base {})", ready.url, ready.base));
     };
-    serve(settings, ready, stopped()).await
+    // From here on, so that whoever sees the server ready can stop it in order.
+    let stopped = stopped();
+    serve(settings, ready, stopped).await
+}
+
+/// Ready when somebody asks the process to end. Listens from the call on, not only when it is awaited.
+#[cfg(unix)]
+fn stopped() -> impl Future<Output = ()> + Send + 'static {
+    use tokio::signal::unix::{Signal, SignalKind, signal};
+    let signals = [SignalKind::terminate(), SignalKind::interrupt()].map(|kind| signal(kind).ok());
+    async fn received(signal: Option<Signal>) {
+        match signal {
+            Some(mut signal) => drop(signal.recv().await),
+            None => std::future::pending().await,
+        }
+    }
+    let [terminate, interrupt] = signals;
+    async {
+        tokio::select! {
+            () = received(terminate) => {}
+            () = received(interrupt) => {}
+        }
+    }
 }
 
 /// Ready when somebody asks the process to end.
-async fn stopped() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-            return;
-        }
+#[cfg(not(unix))]
+fn stopped() -> impl Future<Output = ()> + Send + 'static {
+    async {
+        let _ = tokio::signal::ctrl_c().await;
     }
-    let _ = tokio::signal::ctrl_c().await;
 }

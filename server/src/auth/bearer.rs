@@ -66,6 +66,7 @@ pub async fn access(authority: &Authority, authorization: Option<&str>, now: Tim
     if authority.settings.open {
         return Ok(Access {
             client: OPEN.to_owned(),
+            owner: OPEN.to_owned(),
             reach: Reach::Everything,
         });
     }
@@ -86,6 +87,7 @@ pub async fn access(authority: &Authority, authorization: Option<&str>, now: Tim
     }
     let reach = scope::reach_of(&claims.scope, &authority.registry).map_err(|_| invalid())?;
     Ok(Access {
+        owner: format!("{}@{}", claims.sub, claims.reg),
         client: claims.sub,
         reach,
     })

@@ -1,5 +1,6 @@
 //! Finished files: at once, or by a URL that is good for a while (SPEC 1.1 O4, 2.13).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{RawQuery, State};
@@ -7,9 +8,11 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use fhirehose_store::{Asker, Folder, Job, Listing, StoredFile};
 
 use super::{Id, acceptable, id};
-use crate::access::Access;
+use crate::access::Reach;
 use crate::app::{App, Shared};
 use crate::files::{Served, SignedFault, Stored, send};
+use crate::job::facts::Facts;
+use crate::job::order::Types;
 use crate::outcome::Reply;
 use crate::outputs::OutputsError;
 use crate::profile::{Files, Route};
@@ -21,12 +24,15 @@ pub(crate) async fn file(State(app): State<Shared>, method: Method, given: Id, h
     let access = app.access(&headers).await?;
     let id = id(given, "file")?;
     acceptable(&app, Route::File, &headers)?;
-    let (job, file) = find(&app, &id, Asker::Owner(&access.client)).await?;
-    may_have(&file, &access)?;
+    let (job, file) = find(&app, &id, Asker::Owner(&access.owner)).await?;
+    let facts = facts(&app, &job).await?;
+    may_have(&file, &access.reach, &facts)?;
+    if method == Method::GET {
+        audit(&job, &file, &access.client);
+    }
     let Files::Redirect(good_for) = app.offer.profile.files else {
         return give(&app, &job, &file, &method, &headers).await;
     };
-    audit(&job, &file, &access.client);
     redirect(&app, &file, good_for)
 }
 
@@ -50,26 +56,38 @@ async fn find(app: &App, id: &str, asker: Asker<'_>) -> Result<(Job, StoredFile)
     let (job, file) = found.ok_or_else(|| Reply::not_found("file"))?;
     // Files of a running job are there for those who were told of them.
     if job.state == fhirehose_store::State::Running {
-        let facts = app.remembered.of(&job.id, &*app.store).await?;
-        if !facts.is_some_and(|facts| facts.is_partial) {
+        if !facts(app, &job).await?.is_partial {
             return Err(Reply::not_found("file"));
         }
     }
     Ok((job, file))
 }
 
-/// The token at hand may have less reach than the one that the job was started by.
-fn may_have(file: &StoredFile, access: &Access) -> Result<(), Reply> {
-    let type_name = match (file.folder, file.resource_type.as_deref()) {
-        (Folder::Output, Some(type_name)) => type_name,
-        // What is organized by patients holds many types; the job's scopes were held against them.
-        _ => return Ok(()),
+async fn facts(app: &App, job: &Job) -> Result<Arc<Facts>, Reply> {
+    let profile = app.offer.profile_of(&job.profile);
+    app.remembered.of(job, profile, &*app.store).await?.ok_or_else(failed)
+}
+
+/// The token at hand may have less reach than the one that the job was started by: then it does not have what that one
+/// could.
+fn may_have(file: &StoredFile, reach: &Reach, facts: &Facts) -> Result<(), Reply> {
+    let refused = |type_name: &str| {
+        let text = format!("the scopes of the token do not allow reading all that this file may hold of {type_name}");
+        Err(Reply::forbidden(text))
     };
-    match access.reach.rows(type_name) {
-        Some(_) => Ok(()),
-        None => Err(Reply::forbidden(format!(
-            "the scopes of the token do not allow reading {type_name}"
-        ))),
+    let covers = |type_name: &str| reach.covers(type_name, &facts.reach);
+    match (file.folder, file.resource_type.as_deref(), &facts.types) {
+        // Places of lines that could not be read.
+        (Folder::Error, ..) => Ok(()),
+        (Folder::Output, Some(type_name), _) if covers(type_name) => Ok(()),
+        (Folder::Output, Some(type_name), _) => refused(type_name),
+        // Blocks, and deletions: of any type of the job.
+        (_, _, Types::Listed(types)) => match types.iter().find(|name| !covers(name)) {
+            Some(type_name) => refused(type_name),
+            None => Ok(()),
+        },
+        (..) if *reach == Reach::Everything => Ok(()),
+        (..) => refused("every type"),
     }
 }
 

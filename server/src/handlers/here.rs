@@ -9,15 +9,25 @@ use axum::http::{HeaderMap, Uri, header};
 use crate::app::App;
 use crate::outcome::Reply;
 
+/// What proxies tell of those they speak for.
+const FORWARDED: [&str; 6] = [
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+];
+
+const SEC_FETCH_SITE: header::HeaderName = header::HeaderName::from_static("sec-fetch-site");
+
 /// Refuses everybody but this machine. A proxy on it speaks for others, and so does a page from elsewhere in a browser on it:
 /// under its own name, or under a name of its that leads here.
 pub(crate) fn asked_here(parts: &Parts, app: &App) -> Result<(), Reply> {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     let is_local = peer.is_some_and(|ConnectInfo(peer)| peer.ip().to_canonical().is_loopback());
     let headers = &parts.headers;
-    let is_forwarded = ["forwarded", "x-forwarded-for"]
-        .iter()
-        .any(|name| headers.contains_key(*name));
+    let is_forwarded = FORWARDED.iter().any(|name| headers.contains_key(*name));
     let host = text(headers, header::HOST).or(parts.uri.authority().map(|authority| authority.as_str()));
     let is_ours =
         host.is_some_and(|host| is_loopback(host) || Some(host) == authority(&app.offer.public_base).as_deref());
@@ -25,7 +35,12 @@ pub(crate) fn asked_here(parts: &Parts, app: &App) -> Result<(), Reply> {
         None => !headers.contains_key(header::ORIGIN),
         Some(origin) => authority(origin).as_deref() == host,
     };
-    if is_local && !is_forwarded && is_ours && has_own_origin {
+    // A link from elsewhere may lead to the page, and to nothing else.
+    let is_from_elsewhere = text(headers, SEC_FETCH_SITE).is_some_and(|site| site == "cross-site");
+    let may_come = !is_from_elsewhere || parts.uri.path() == "/";
+    // A proxy need not say that it is one; whoever has set one up has told the server.
+    let is_proxied = app.rules.is_proxied && !app.rules.is_open;
+    if is_local && !is_forwarded && !is_proxied && is_ours && has_own_origin && may_come {
         return Ok(());
     }
     Err(Reply::forbidden("this is answered to the server's own machine only"))

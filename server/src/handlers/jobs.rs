@@ -28,13 +28,17 @@ pub(crate) async fn status(
     let id = id(given, "job")?;
     acceptable(&app, Route::Status, &headers)?;
     let after = after(query.as_deref())?;
-    let job = app.store.get(&id, Asker::Owner(&access.client)).await?;
+    let job = app.store.get(&id, Asker::Owner(&access.owner)).await?;
     let job = job.ok_or_else(|| Reply::not_found("job"))?;
     let seen = shown(&job);
     if seen == Shown::Gone {
         return Err(Reply::not_found("job"));
     }
-    let facts = app.remembered.of(&job.id, &*app.store).await?.ok_or_else(failed)?;
+    let facts = app
+        .remembered
+        .of(&job, app.offer.profile_of(&job.profile), &*app.store)
+        .await?
+        .ok_or_else(failed)?;
     let progress = match seen {
         Shown::Done => return complete(&app, &job, &facts, after).await,
         Shown::Broken => return Ok(broken(&job, &facts)),
@@ -49,7 +53,7 @@ pub(crate) async fn delete(State(app): State<Shared>, given: Id, headers: Header
     let access = app.access(&headers).await?;
     let id = id(given, "job")?;
     acceptable(&app, Route::Delete, &headers)?;
-    let asker = Asker::Owner(&access.client);
+    let asker = Asker::Owner(&access.owner);
     match app.store.cancel(&id, asker, app.now()).await {
         Ok(Cancelled::Now(state)) => {
             tracing::info!(target: "audit", event = "delete", job = id, client = access.client, state = state.name());

@@ -13,7 +13,7 @@ use fhirehose_core::search::kind::date::Nanos;
 use fhirehose_store::{Bounds, NewJob, Submitted, Time};
 
 use super::{Id, id, plain};
-use crate::access::Access;
+use crate::access::{Access, Reach};
 use crate::app::{App, Shared};
 use crate::job::order::{Order, Types};
 use crate::kickoff::found::{self, Found};
@@ -50,12 +50,13 @@ async fn start(app: Shared, door: Door, request: Request) -> Answer {
     let method = method(&app, &door, &parts.method)?;
     let sent = read(sent).await?;
     let now = app.now();
+    let Access { client, owner, reach } = access;
     let judged = {
         let app = app.clone();
-        tokio::task::spawn_blocking(move || judge(&app, door, method, &parts, &sent, access, now))
+        tokio::task::spawn_blocking(move || judge(&app, door, method, &parts, &sent, reach, now))
     };
-    let (order, client) = judged.await.map_err(panicked)??;
-    submit(&app, order, client, now).await
+    let order = judged.await.map_err(panicked)??;
+    submit(&app, order, client, owner, now).await
 }
 
 /// The method, as the profile's doors know them. Of GET and POST the reader of kick-offs tells itself.
@@ -82,9 +83,9 @@ fn judge(
     method: Method,
     parts: &Parts,
     sent: &[u8],
-    access: Access,
+    reach: Reach,
     now: Time,
-) -> Result<(Order, String), Reply> {
+) -> Result<Order, Reply> {
     let headers = plain(&parts.headers);
     let now_text = instant(now);
     let setting = app.offer.setting(&now_text);
@@ -96,7 +97,6 @@ fn judge(
         body: sent,
     };
     let kickoff = kickoff::read(&call, &setting)?;
-    let Access { client, reach } = access;
     let order = Order { kickoff, reach };
     within_reach(&order, app)?;
     in_the_data(app, &order.kickoff, now)?;
@@ -107,7 +107,7 @@ fn judge(
         let text = "the filters and the conditions of the scopes together are more than can be applied";
         Reply::error(422, "too-costly", text)
     })?;
-    Ok((order, client))
+    Ok(order)
 }
 
 fn within_reach(order: &Order, app: &App) -> Result<(), Reply> {
@@ -158,11 +158,11 @@ pub(crate) fn in_the_data(app: &App, kickoff: &Kickoff, now: Time) -> Result<(),
     Ok(found::check(kickoff, &found, app.offer.profile)?)
 }
 
-async fn submit(app: &App, order: Order, client: String, now: Time) -> Answer {
+async fn submit(app: &App, order: Order, client: String, owner: String, now: Time) -> Answer {
     let profile = app.offer.profile;
     let job = NewJob {
         id: new_id()?,
-        owner: client,
+        owner,
         profile: profile.name.to_owned(),
         url: order.kickoff.url.clone(),
         kick_off: serde_json::to_string(&order).map_err(|_| failed())?,
@@ -182,9 +182,9 @@ async fn submit(app: &App, order: Order, client: String, now: Time) -> Answer {
             return Err(Reply::throttled(format!("{queued} exports wait already"), BUSY_SECONDS));
         }
     }
-    app.remembered.remember(&job.id, &order);
+    app.remembered.remember(&job.id, &order, profile);
     tracing::info!(
-        target: "audit", event = "kick-off", job = job.id, client = job.owner, level = ?order.kickoff.door.level(),
+        target: "audit", event = "kick-off", job = job.id, client, level = ?order.kickoff.door.level(),
         types = order.kickoff.types.len(), filters = order.kickoff.type_filters.len(),
         patients = order.kickoff.patients.as_ref().map_or(0, Vec::len),
     );

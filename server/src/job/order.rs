@@ -50,6 +50,12 @@ impl Order {
             (Reach::Types(had), true) => types.extend(had.keys().filter(is_exported).cloned()),
             (_, false) => types.retain(|name| self.reach.rows(name).is_some()),
         }
+        // Provenance that is asked for beside the types is one of them, also for what the reach demands of it.
+        let asks_for_provenance = !self.kickoff.associated_data.is_empty();
+        if asks_for_provenance && !types.iter().any(|name| name == PROVENANCE) && self.reach.rows(PROVENANCE).is_some()
+        {
+            types.push(PROVENANCE.to_owned());
+        }
         if types.is_empty() {
             Types::Nothing
         } else {
@@ -230,6 +236,21 @@ mod tests {
             reach: reach(&[("Patient", &[])]),
         };
         assert_eq!(order.forbidden(), ["Observation", "Provenance"]);
+    }
+
+    #[test]
+    fn provenance_beside_the_types_is_held_against_the_reach_too() {
+        let query = "_type=Patient&includeAssociatedData=RelevantProvenanceResources";
+        let order = Order {
+            kickoff: kickoff(&IG, Door::Patient, query),
+            reach: reach(&[("Patient", &[]), ("Provenance", &["recorded=lt1950"])]),
+        };
+        assert_eq!(order.types(&IG), listed(&["Patient", "Provenance"]));
+        let registry = Registry::r4();
+        let value_sets = HashMap::new();
+        let request = order.request(None, &setting(&IG, &registry, &value_sets));
+        let filters = request.map(|request| request.type_filters).unwrap_or_default();
+        assert_eq!(filters, ["Provenance?recorded=lt1950"]);
     }
 
     #[test]

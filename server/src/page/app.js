@@ -1,9 +1,9 @@
 // The page for people: puts its parts together.
 
 import { askJson, fhirBase, setBase, setToken } from "./api.js";
-import { showData } from "./data.js";
+import { setUpChart, showData } from "./data.js";
 import { byId, copy, h, write } from "./dom.js";
-import { chooseGroup, setUpForm } from "./form.js";
+import { chooseGroup, setUpForm, showTypes } from "./form.js";
 import { startedHere, watchJobs } from "./jobs.js";
 
 function server(facts) {
@@ -26,9 +26,14 @@ async function open() {
     setBase(facts.base, facts.path ?? new URL(facts.base).pathname);
     server(facts);
     const hasGroups = facts.doors.some((door) => door.level === "group");
+    setUpChart();
     showData(facts.data, hasGroups ? chooseGroup : null);
     setUpForm(facts, startedHere);
-    watchJobs();
+    watchJobs(facts.data.scanned, async () => {
+      const { data } = await askJson("/page/overview");
+      showData(data, hasGroups ? chooseGroup : null);
+      showTypes(data);
+    });
     document.body.dataset.ready = "";
   } catch (error) {
     const notice = byId("notice");

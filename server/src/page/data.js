@@ -34,12 +34,12 @@ export function showData(data, onGroup) {
     ["Newest", newest.slice(0, 10) || "–"],
   ];
   byId("facts").replaceChildren(...facts.map(([name, value]) => h("div", {}, h("dt", { text: name }), h("dd", { text: value }))));
-  heads();
   draw();
   showGroups(data, onGroup);
 }
 
-function heads() {
+/** The heads of the chart, which sort it, and what else it has to press. */
+export function setUpChart() {
   const cells = COLUMNS.map(({ key, title }) => {
     if (key === "bar") return h("td", { class: "axis", id: "axis", "aria-hidden": "true" });
     const order = () => {

@@ -27,14 +27,7 @@ export async function copy(text, button) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    // Plain HTTP from another machine has no clipboard; the old way needs a selection.
-    const area = h("textarea", { class: "hidden", readonly: true });
-    area.value = text;
-    document.body.append(area);
-    area.select();
-    if (!document.execCommand("copy")) said = "Not allowed";
-    area.remove();
-    button.focus();
+    said = "Not allowed";
   }
   button.textContent = said;
   clearTimeout(button.timer);

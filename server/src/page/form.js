@@ -7,7 +7,7 @@ import { count, things } from "./format.js";
 import { compose, curl, patientIds } from "./kickoff.js";
 
 const PAUSE = 250;
-const LEVELS = { system: "Everything", patient: "All patients", group: "A group" };
+const LEVELS = { system: "Everything", patient: "Patients", group: "A group" };
 const hints = new Map();
 let overview;
 let timer;
@@ -19,7 +19,12 @@ export function setUpForm(facts, started) {
   onStarted = started;
   for (const slot of document.querySelectorAll("#form .slot")) hints.set(slot, [...slot.childNodes]);
   levels();
-  types();
+  showTypes(facts.data);
+  byId("clear-types").addEventListener("click", () => {
+    for (const box of picked()) box.checked = false;
+    changed();
+    document.querySelector("input[name=type]").focus();
+  });
   setUpFilters(changed);
   const offered = new Set(facts.parameters);
   for (const field of document.querySelectorAll("[data-parameter]")) field.hidden = !offered.has(field.dataset.parameter);
@@ -54,15 +59,15 @@ function levels() {
   byId("levels").append(...all);
 }
 
-function types() {
-  const all = overview.data.types.toSorted((a, b) => a.type.localeCompare(b.type)).map(({ type, resources }) =>
-    h("label", { class: "check" }, h("input", { type: "checkbox", name: "type", value: type }), h("span", { text: type }), h("span", { class: "soft number", text: count(resources) })));
-  byId("types").append(...all);
-  byId("clear-types").addEventListener("click", () => {
-    for (const box of picked()) box.checked = false;
-    changed();
-    document.querySelector("input[name=type]").focus();
-  });
+/** The types that can be chosen; those that are chosen stay. */
+export function showTypes(data) {
+  overview.data = data;
+  const chosen = new Set(picked().map((box) => box.value));
+  const all = data.types.toSorted((a, b) => a.type.localeCompare(b.type)).map(({ type, resources }) =>
+    h("label", { class: "check" },
+      h("input", { type: "checkbox", name: "type", value: type, checked: chosen.has(type) }),
+      h("span", { text: type }), h("span", { class: "soft number", text: count(resources) })));
+  byId("types").replaceChildren(...all);
 }
 
 const picked = () => [...document.querySelectorAll("input[name=type]:checked")];
@@ -163,8 +168,8 @@ async function start(event) {
     const url = response.headers.get("Content-Location") ?? "";
     const id = local(url).split("/").pop();
     said.replaceChildren("Started. ", h("a", { href: `#job-${id}`, text: "See the job" }));
-    show([]);
     onStarted(id);
+    explain();
   } catch (error) {
     write(said, "Not started.");
     const issues = error instanceof Refused ? error.issues : [{ diagnostics: String(error) }];

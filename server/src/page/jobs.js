@@ -11,33 +11,47 @@ const STATES = { accepted: "Waiting", running: "Running", complete: "Complete", 
 const cards = new Map();
 const own = new Set();
 let latest = [];
+let source;
+let retry;
+let noteScan;
 let isAll = false;
 
-export function watchJobs() {
+/** Shows jobs; tells when the server has read the data anew. */
+export function watchJobs(scanned, onScanned) {
+  noteScan = (time) => {
+    if (time !== scanned) onScanned();
+    scanned = time;
+  };
   byId("more-jobs").addEventListener("click", () => {
     isAll = !isAll;
     show();
   });
   setInterval(() => cards.forEach(times), 20_000);
+  document.addEventListener("visibilitychange", listen);
   listen();
 }
 
 /** A job that was started here: its files are shown as soon as they are there. */
 export const startedHere = (id) => own.add(id);
 
+/** A browser holds few connections to a server: a tab that nobody sees gives its one back. */
 function listen() {
-  const source = new EventSource("/page/jobs");
+  source?.close();
+  clearTimeout(retry);
+  if (document.hidden) return;
+  source = new EventSource("/page/jobs");
   source.addEventListener("open", () => write(byId("live"), "live"));
   source.addEventListener("jobs", (event) => {
-    latest = JSON.parse(event.data).jobs;
+    const told = JSON.parse(event.data);
+    latest = told.jobs;
+    noteScan(told.scanned);
     show();
   });
   source.addEventListener("error", () => {
     write(byId("live"), "not connected, trying again");
     // A refusal ends the source for good; a lost connection does not.
     if (source.readyState !== EventSource.CLOSED) return;
-    source.close();
-    setTimeout(listen, 5000);
+    retry = setTimeout(listen, 5000);
   });
 }
 
@@ -73,14 +87,19 @@ function title(job) {
   const group = /\/Group\/([^/]+)\/\$export/.exec(pathname);
   const types = searchParams.getAll("_type").flatMap((list) => list.split(","));
   const what = types.length > 3 ? things(types.length, "type") : types.join(", ");
-  const whose = group ? `Group ${decodeURIComponent(group[1])}` : job.level === "patient" ? "Patients" : "Everything";
+  const whose = group ? `Group ${group[1]}` : job.level === "patient" ? "Patients" : "Everything";
   return what ? `${whose} · ${what}` : whose;
+}
+
+/** The path and the query as they were asked for. */
+function asked(job) {
+  const { pathname, search } = new URL(job.request, location.href);
+  return `${pathname}${search}`.slice(0, 600);
 }
 
 function make(job) {
   const card = { id: job.id, isSure: false };
   const part = (name, tag, props) => (card[name] = h(tag, props));
-  const request = new URL(job.request, location.href);
   card.name = title(job);
   card.element = h("article", { class: "card job", id: `job-${job.id}`, tabindex: -1, "aria-label": card.name },
     h("div", { class: "job-head" },
@@ -90,7 +109,7 @@ function make(job) {
         part("remove", "button", { type: "button", class: "quiet", onclick: () => remove(card) }))),
     part("track", "div", { class: "track", role: "progressbar", "aria-label": "Progress", "aria-valuemin": 0, "aria-valuemax": 100 }),
     part("figures", "p", { class: "figures" }),
-    h("p", { class: "asked mono", text: decodeURI(request.pathname + request.search).slice(0, 600) }),
+    h("p", { class: "asked mono", text: asked(job) }),
     part("files", "div", { class: "files", id: `files-${job.id}`, hidden: true }));
   cards.set(job.id, card);
   return card;
@@ -124,7 +143,7 @@ function figures(job, percent) {
     const left = rate > 0 && job.done > 0 ? `${span(((job.total - job.done) / rate) * 1000)}\u00a0left` : "";
     return [`${percent}\u00a0%`, `${bytes(job.done)} of\u00a0${bytes(job.total)}`, rate > 0 ? `${bytes(rate)}/s` : "", left, kept];
   }
-  const kinds = { complete: [kept, `${bytes(job.total)}\u00a0read`, `in\u00a0${took(job.since - job.created)}`], failed: [job.failure ?? "no reason was given"], cancelled: ["its files are gone"], expired: ["its files are gone"] };
+  const kinds = { complete: [kept, job.total ? `${bytes(job.total)}\u00a0read` : "", `in\u00a0${took(job.since - job.created)}`], failed: [job.failure ?? "no reason was given"], cancelled: ["its files are gone"], expired: ["its files are gone"] };
   return kinds[job.state] ?? [];
 }
 

@@ -119,7 +119,9 @@ async fn newest(app: &App) -> Result<Arc<str>, Reply> {
     let jobs = app.store.list(Asker::Server, MOST_JOBS).await?;
     let live = app.runner.as_ref().map(|runner| runner.live()).unwrap_or_default();
     let told: Vec<Value> = jobs.iter().map(|job| tell(app, job, &live)).collect();
-    let text: Arc<str> = json!({ "jobs": told }).to_string().into();
+    let text: Arc<str> = json!({ "jobs": told, "scanned": app.keeper.current().scanned.0 })
+        .to_string()
+        .into();
     *lock() = Some((now, text.clone()));
     Ok(text)
 }
@@ -132,8 +134,16 @@ fn tell(app: &App, job: &Job, live: &[LiveJob]) -> Value {
         .report
         .as_deref()
         .and_then(|text| serde_json::from_str::<Report>(text).ok());
-    let kept = report.map(|report| report.resources).or(running.map(|live| live.kept));
-    let (done, total) = running.map_or((job.progress.done, job.progress.total), |live| (live.done, live.total));
+    let kept = report
+        .as_ref()
+        .map(|report| report.resources)
+        .or(running.map(|live| live.kept));
+    let (done, total) = match (&report, running) {
+        // A short job may have ended before it told how far it was.
+        (Some(report), _) => (report.stored, report.stored),
+        (None, Some(live)) => (live.done, live.total),
+        (None, None) => (job.progress.done, job.progress.total),
+    };
     json!({
         "id": job.id,
         "state": job.state.name(),
@@ -145,7 +155,7 @@ fn tell(app: &App, job: &Job, live: &[LiveJob]) -> Value {
         "kept": kept,
         "request": job.url,
         "url": app.url(&format!("bulk-export/jobs/{}", job.id)),
-        "client": job.owner,
+        "client": job.owner.split('@').next().unwrap_or_default(),
         "expires": job.expires.map(|expires| expires.0),
         "failure": job.failure.as_deref().map(|text| Failure::read(text).diagnostics),
     })

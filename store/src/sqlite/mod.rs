@@ -165,6 +165,16 @@ impl SqliteStore {
         Ok(())
     }
 
+    /// Begins to write and changes nothing; fails as a call that writes would. SQLite opens a file that may not be written
+    /// into all the same, and only says so then.
+    pub async fn check_writing(&self) -> Result<()> {
+        let mut change = self.begin().await?;
+        sqlx::query("DELETE FROM secret WHERE name IS NULL")
+            .execute(&mut *change)
+            .await?;
+        Ok(change.rollback().await?)
+    }
+
     /// Closes the connections. A store that is dropped instead loses nothing.
     pub async fn close(self) {
         self.read.close().await;
