@@ -255,7 +255,7 @@ def main() -> None:
     parser.add_argument("--only", default="kick-off,downloads,load,jobs")
     setting = parser.parse_args()
     mixed = inputs.prepare(setting.data, setting.work, setting.copies).mixed
-    folder = setting.work / "server" / "data"
+    folder = setting.work / "server" / f"data-{setting.copies}"
     folder.mkdir(parents=True, exist_ok=True)
     setting.input = folder / "mixed.ndjson"
     if not setting.input.exists():

@@ -334,7 +334,7 @@ fn separate_export_status_is_honoured_and_claimed() {
     let status = started.header("content-location").to_owned();
     let mut answer = server.get(&status, &[]).is(200);
     while answer.header("x-export-status").starts_with("202") {
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        serving::pause(std::time::Duration::from_millis(20));
         answer = server.get(&status, &[]).is(200);
     }
     assert_eq!(answer.header("x-export-status"), "200 OK");

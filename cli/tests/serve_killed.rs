@@ -155,7 +155,7 @@ fn wait_for(moment: Moment, server: &Server, jobs: &[Taken], folder: &Path, befo
             return answer.status != 200;
         }
         // The status may be asked for a few times a second; what is on the disk, as often as one likes.
-        std::thread::sleep(Duration::from_millis(if answer.status == 429 { 20 } else { 2 }));
+        serving::pause(Duration::from_millis(if answer.status == 429 { 20 } else { 2 }));
     }
 }
 
@@ -226,7 +226,7 @@ fn until_swept(folder: &Path, left: usize) {
     let begun = Instant::now();
     while folders(folder) > left {
         assert!(begun.elapsed() < PATIENCE, "{} folders stay", folders(folder));
-        std::thread::sleep(Duration::from_millis(5));
+        serving::pause(Duration::from_millis(5));
     }
 }
 
@@ -332,7 +332,7 @@ fn what_has_expired_is_gone_or_whole_and_leaves_no_folder() {
         assert!(ends.iter().all(|end| end.ends_with("GMT")));
         let over = Instant::now() + Duration::from_millis(1100);
         while Instant::now() < over {
-            std::thread::sleep(Duration::from_millis(20));
+            serving::pause(Duration::from_millis(20));
         }
         // It sweeps when it starts. Killed when so many are gone.
         let wanted = below(&mut random, jobs.len());

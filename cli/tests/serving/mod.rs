@@ -119,6 +119,7 @@ impl Server {
         Server::spawn(folder, &[&["--data", "data"], args].concat())
     }
 
+    #[expect(clippy::zombie_processes, reason = "the server waits for its child when it goes")]
     fn spawn(folder: &Folder, args: &[&str]) -> Result<Server, String> {
         let mut all = vec!["serve", "--listen", "127.0.0.1:0", "--no-watch"];
         all.extend(args);
@@ -235,7 +236,7 @@ impl Server {
             }
             assert!(begun.elapsed() < PATIENCE, "the job does not end: {answer:?}");
             // The server says when: seconds, of which a test has none to give.
-            std::thread::sleep(Duration::from_millis(if answer.status == 429 { 500 } else { 20 }));
+            pause(Duration::from_millis(if answer.status == 429 { 500 } else { 20 }));
         }
     }
 
@@ -283,6 +284,12 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Between two questions; what is waited for has no other way to be heard of.
+#[expect(clippy::disallowed_methods, reason = "a client of the server's can only ask again")]
+pub(crate) fn pause(length: Duration) {
+    std::thread::sleep(length);
 }
 
 /// One request on a connection of its own; redirects are told, not followed.
