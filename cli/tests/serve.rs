@@ -533,6 +533,9 @@ fn unsafe_settings_are_refused() {
     };
     refused(&["--open", "--listen", "0.0.0.0:0"], "loopback");
     refused(&["--listen", "0.0.0.0:0"], "--insecure");
+    refused(&["--listen", "0.0.0.0:0", "--insecure"], "--public-url");
+    refused(&["--open", "--public-url", "https://ehr.example.org/fhir"], "loopback");
+    refused(&["--open", "--base-path", "/fhir/../x"], "--base-path");
     refused(&["--state", "data/state"], "must not lie in the folder of the data");
     refused(&["--tls-cert", "cert.pem"], "one needs the other");
     refused(&["--expires", "soon"], "length of time");
@@ -625,8 +628,10 @@ fn what_came_before_a_kick_off_is_in_it_though_nobody_watches() {
     let (_, files) = server.export("$export?_type=Patient");
     assert_eq!(ids(&files["output/Patient"]), ["a", "b", "new"]);
     folder.write("data/worse.ndjson.gz", b"\x1f\x8b\x08 this is no gzip");
-    let status = server.kick_off("$export?_type=Patient");
-    server.wait(&status).is(500).tells("exception", &["data"]);
+    server
+        .get("$export?_type=Patient", &ASYNC)
+        .is(503)
+        .tells("transient", &["data"]);
 }
 
 #[test]
@@ -640,7 +645,7 @@ fn what_is_over_is_gone_at_its_time() {
         .unwrap_or_default()
         .to_owned();
     while answer.status == 200 {
-        std::thread::sleep(std::time::Duration::from_millis(50));
+        serving::pause(std::time::Duration::from_millis(50));
         answer = server.get(&status, &[]);
     }
     answer.is(404);

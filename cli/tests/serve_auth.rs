@@ -289,6 +289,81 @@ fn a_job_is_its_clients_alone() {
 }
 
 #[test]
+fn a_token_has_no_more_of_a_job_than_its_own_scopes_cover() {
+    let folder = data();
+    add(&folder, "all", "system/*.rs");
+    let server = Server::start(&folder, &[]);
+    let all = token(&server, "all", "system/*.rs");
+    let url = |manifest: &Value| manifest["output"][0]["url"].as_str().expect("a URL").to_owned();
+    let run = |path: &str| {
+        let status = get(&server, path, &all).is(202).header("content-location").to_owned();
+        server.wait_as(&status, &[("authorization", &all)]).is(200).json()
+    };
+    let observations = url(&run("$export?_type=Observation"));
+    let organized = url(&run(
+        "Patient/$export?organizeOutputBy=Patient&_type=Patient,Observation",
+    ));
+    let laboratory = token(&server, "all", "system/Observation.rs?category=laboratory");
+    let patients = token(&server, "all", "system/Patient.rs");
+    let both = token(&server, "all", "system/Patient.rs system/Observation.rs");
+    let ask = |url: &str, token: &str| server.get(url, &[("authorization", token)]);
+    ask(&observations, &laboratory)
+        .is(403)
+        .tells("forbidden", &["Observation"]);
+    ask(&organized, &patients).is(403).tells("forbidden", &["Observation"]);
+    ask(&observations, &both).is(200);
+    ask(&organized, &both).is(200);
+}
+
+#[test]
+fn a_client_that_is_added_under_an_old_id_is_another() {
+    let folder = data();
+    add(&folder, "app", "system/*.read");
+    let server = Server::start(&folder, &[]);
+    let first = token(&server, "app", "system/*.read");
+    let status = get(&server, "$export?_type=Patient", &first)
+        .is(202)
+        .header("content-location")
+        .to_owned();
+    let manifest = server.wait_as(&status, &[("authorization", &first)]).is(200).json();
+    folder.run(&["client", "remove", "app"]).ends(0);
+    add(&folder, "app", "system/*.read");
+    let second = token(&server, "app", "system/*.read");
+    get(&server, &status, &second).is(404);
+    let file = manifest["output"][0]["url"].as_str().expect("a URL");
+    server.get(file, &[("authorization", &second)]).is(404);
+    get(&server, &status, &first).is(401);
+}
+
+#[test]
+fn wildcard_scopes_do_at_every_level_without_types() {
+    let folder = data();
+    add(&folder, "all", "system/*.read");
+    let server = Server::start(&folder, &[]);
+    let all = token(&server, "all", "system/*.read");
+    for path in ["$export", "Patient/$export", "Group/g/$export"] {
+        let (_, ids) = export(&server, path, &all);
+        assert!(ids.iter().any(|id| id == "a"), "{path}: {ids:?}");
+    }
+}
+
+#[test]
+fn filters_and_scopes_together_are_bounded() {
+    let folder = data();
+    let scopes: Vec<String> = (0..100)
+        .map(|code| format!("system/Observation.rs?code=a{code}"))
+        .collect();
+    add(&folder, "many", &scopes.join(" "));
+    let server = Server::start(&folder, &[]);
+    let many = token(&server, "many", "system/Observation.rs");
+    let filters: Vec<String> = (0..100).map(|code| format!("Observation%3Fstatus%3Ds{code}")).collect();
+    let path = format!("$export?_type=Observation&_typeFilter={}", filters.join(","));
+    get(&server, &path, &many).is(422).tells("too-costly", &["scopes"]);
+    let few = format!("$export?_type=Observation&_typeFilter={}", filters[0]);
+    get(&server, &few, &many).is(202);
+}
+
+#[test]
 fn oracle_redirects_to_a_url_without_a_token() {
     let folder = data();
     add(&folder, "app", "system/Patient.read system/Condition.read");

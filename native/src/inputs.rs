@@ -37,9 +37,13 @@ impl fmt::Display for InputPlace {
     }
 }
 
-/// What shows that a file was written to: its length, the time of its last change, and which file it is.
+/// What shows that a file was written to: its length, the times of its last change (of which one can be set back, and the
+/// other cannot), and which file it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stamp(Option<(u64, Option<SystemTime>, u64)>);
+pub struct Stamp(Option<(u64, Option<SystemTime>, Identity)>);
+
+/// Which file it is, and when the system last changed anything of it: in whole seconds and nanoseconds.
+type Identity = (u64, i64, i64);
 
 impl Stamp {
     /// Of a place as it is now. Of what is no file, or cannot be looked at, there is nothing to tell.
@@ -48,7 +52,7 @@ impl Stamp {
             return Stamp(None);
         };
         let data = fs::metadata(path).ok();
-        Stamp(data.map(|data| (data.len(), data.modified().ok(), number(&data))))
+        Stamp(data.map(|data| (data.len(), data.modified().ok(), identity(&data))))
     }
 
     /// The file's length, if there is a file.
@@ -58,14 +62,14 @@ impl Stamp {
 
     /// The same in letters, to be kept and compared later; `None`: there is nothing to compare by.
     pub fn text(&self) -> Option<String> {
-        let (length, changed, number) = self.0?;
+        let (length, changed, (number, seconds, nanoseconds)) = self.0?;
         // A time before 1970 is as good as any other.
         let (sign, since) = match changed?.duration_since(SystemTime::UNIX_EPOCH) {
             Ok(since) => ("", since),
             Err(before) => ("-", before.duration()),
         };
         Some(format!(
-            "{length} {sign}{}.{:09} {number}",
+            "{length} {sign}{}.{:09} {number} {seconds}.{nanoseconds:09}",
             since.as_secs(),
             since.subsec_nanos()
         ))
@@ -73,13 +77,14 @@ impl Stamp {
 }
 
 #[cfg(unix)]
-fn number(data: &fs::Metadata) -> u64 {
-    std::os::unix::fs::MetadataExt::ino(data)
+fn identity(data: &fs::Metadata) -> Identity {
+    use std::os::unix::fs::MetadataExt as _;
+    (data.ino(), data.ctime(), data.ctime_nsec())
 }
 
 #[cfg(not(unix))]
-fn number(_: &fs::Metadata) -> u64 {
-    0
+fn identity(_: &fs::Metadata) -> Identity {
+    (0, 0, 0)
 }
 
 /// Whether inputs were named wrongly, or could not be looked at.

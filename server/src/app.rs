@@ -100,6 +100,8 @@ pub struct App {
     pub remembered: Remembered,
     /// The pages that are told of jobs.
     pub streams: Streams,
+    /// Places for kick-offs that are read at the same time.
+    pub judging: tokio::sync::Semaphore,
     /// Tells the time.
     pub clock: Clock,
 }

@@ -19,6 +19,7 @@ use crate::app::{App, Rules, StoreState};
 use crate::auth::{self, Authority};
 use crate::catalogue::{Keeper, Watch};
 use crate::files::Signer;
+use crate::handlers::here::is_of_this_machine;
 use crate::net::{self, Limits};
 use crate::offer::Offer;
 use crate::outputs::Outputs;
@@ -181,9 +182,26 @@ fn check(settings: &Settings) -> Result<(), ServeError> {
             "without TLS tokens and records can be read on the way; give --tls-cert and --tls-key, or --insecure if a proxy does TLS",
         );
     }
+    if settings.public_url.is_none() && settings.listen.ip().is_unspecified() {
+        return told(
+            "--public-url: at this address the server does not know what clients call it; give the FHIR base as they see it",
+        );
+    }
+    if settings.is_open
+        && settings
+            .public_url
+            .as_deref()
+            .is_some_and(|url| !is_of_this_machine(url))
+    {
+        return told(
+            "--open gives everything to everybody who can connect; with it --public-url can be a loopback address only",
+        );
+    }
     let path = &settings.base_path;
+    let has_dots = path.split('/').any(|part| part == "." || part == "..");
     let is_path = path.is_empty() || (path.starts_with('/') && !path.ends_with('/') && !path.contains("//"));
     if !is_path
+        || has_dots
         || !path
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte))
@@ -206,9 +224,11 @@ fn check(settings: &Settings) -> Result<(), ServeError> {
 /// # Errors
 /// The system says no.
 pub fn make_state(state: &Path) -> io::Result<()> {
+    // One that somebody else made is left as it is; what is secret in it is so by itself.
+    let is_new = !state.exists();
     fs::create_dir_all(state)?;
     #[cfg(unix)]
-    {
+    if is_new {
         use std::os::unix::fs::PermissionsExt as _;
         fs::set_permissions(state, fs::Permissions::from_mode(0o700))?;
     }
@@ -348,6 +368,7 @@ pub(crate) async fn build(settings: &Settings, base: String) -> Result<(Arc<App>
         runner,
         signer: Signer::new(&secret.0),
         polls: crate::polling::Polls::default(),
+        judging: tokio::sync::Semaphore::new(settings.threads.get().max(2)),
         remembered: crate::job::facts::Remembered::default(),
         streams: Streams::default(),
         clock,

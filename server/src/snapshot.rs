@@ -10,16 +10,27 @@ use fhirehose_native::inputs::InputPlace;
 use fhirehose_store::Time;
 use sha2::{Digest as _, Sha256};
 
-use crate::catalogue::{Catalogue, Keeper};
+use crate::catalogue::{Catalogue, CatalogueError, Keeper};
 use crate::runner::{Data, Snapshot};
 
 impl Data for Keeper {
     fn snapshot(&self, now: Time) -> Result<Arc<dyn Snapshot>, String> {
-        if self.current().changed().is_some() {
-            self.reload(now).map_err(|error| error.to_string())?;
-        }
-        Ok(self.current())
+        let fresh = fresh(self, now).map_err(|error| error.to_string())?;
+        Ok(fresh)
     }
+}
+
+/// The data as it is now: read anew if it is not what it was. Blocks.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) fn fresh(keeper: &Keeper, now: Time) -> Result<Arc<Catalogue>, CatalogueError> {
+    let current = keeper.current();
+    if current.changed().is_none() {
+        return Ok(current);
+    }
+    keeper.reload(now)?;
+    Ok(keeper.current())
 }
 
 impl Snapshot for Catalogue {

@@ -59,10 +59,8 @@ async fn find(app: &App, id: &str, asker: Asker<'_>) -> Result<(Job, StoredFile)
         return Err(Reply::not_found("file"));
     }
     // Files of a running job are there for those who were told of them.
-    if job.state == fhirehose_store::State::Running {
-        if !facts(app, &job).await?.is_partial {
-            return Err(Reply::not_found("file"));
-        }
+    if job.state == fhirehose_store::State::Running && !facts(app, &job).await?.is_partial {
+        return Err(Reply::not_found("file"));
     }
     Ok((job, file))
 }

@@ -57,6 +57,11 @@ fn authority(url: &str) -> Option<String> {
     uri.authority().map(|authority| authority.as_str().to_owned())
 }
 
+/// Whether a URL leads to this machine by its name.
+pub(crate) fn is_of_this_machine(url: &str) -> bool {
+    authority(url).is_some_and(|host| is_loopback(&host))
+}
+
 fn is_loopback(host: &str) -> bool {
     let Ok(host) = host.parse::<axum::http::uri::Authority>() else {
         return false;

@@ -24,10 +24,14 @@ use crate::outcome::{self, Issue, Reply, Severity};
 use crate::profile::{Guide, Method};
 use crate::random;
 use crate::reply::{Answer, body, failed, panicked, with_header};
+use crate::snapshot::fresh;
 
 /// Longest body: a list of 20,000 patients takes two million bytes.
 const MOST_BODY: usize = 16 << 20;
 const BODY_TIME: Duration = Duration::from_secs(30);
+
+/// Most filters that the client's filters and its scopes' searches become together.
+const MOST_CONDITIONS: usize = 2000;
 
 /// What a client is told to wait when there are too many jobs.
 const BUSY_SECONDS: u64 = 60;
@@ -48,9 +52,12 @@ async fn start(app: Shared, door: Door, request: Request) -> Answer {
     let (parts, sent) = request.into_parts();
     let access = app.access(&parts.headers).await?;
     let method = method(&app, &door, &parts.method)?;
+    not_coded(&parts)?;
     let sent = read(sent).await?;
     let now = app.now();
     let Access { client, owner, reach } = access;
+    // So many at once: each may need memory for long lists.
+    let _place = app.judging.acquire().await.map_err(|_| failed())?;
     let judged = {
         let app = app.clone();
         tokio::task::spawn_blocking(move || judge(&app, door, method, &parts, &sent, reach, now))
@@ -69,6 +76,16 @@ fn method(app: &App, door: &Door, verb: &Verb) -> Result<Method, Reply> {
             Err(Reply::method_not_allowed(&allowed))
         }
     }
+}
+
+/// A body is taken as it is.
+fn not_coded(parts: &Parts) -> Result<(), Reply> {
+    let coding = parts.headers.get(axum::http::header::CONTENT_ENCODING);
+    if coding.is_none_or(|coding| coding == "identity") {
+        return Ok(());
+    }
+    let text = "Content-Encoding: the body is taken as it is only; send it without a coding";
+    Err(Reply::error(415, "not-supported", text))
 }
 
 async fn read(sent: Body) -> Result<Bytes, Reply> {
@@ -100,12 +117,20 @@ fn judge(
     let order = Order { kickoff, reach };
     within_reach(&order, app)?;
     in_the_data(app, &order.kickoff, now)?;
+    if order.conditions() > MOST_CONDITIONS {
+        let text = "the filters and the conditions of the scopes together are more than can be applied";
+        return Err(Reply::error(422, "too-costly", text));
+    }
     let cohort = order.kickoff.cohort();
     let request = order.request(cohort, &setting).ok_or_else(nothing)?;
     // The reader has compiled what the client wrote; this is with what its scopes demand besides.
-    Plan::compile(&request, &app.offer.registry).map_err(|_| {
-        let text = "the filters and the conditions of the scopes together are more than can be applied";
-        Reply::error(422, "too-costly", text)
+    Plan::compile(&request, &app.offer.registry).map_err(|problems| {
+        let told = problems.0.first().map(ToString::to_string).unwrap_or_default();
+        Reply::error(
+            422,
+            "processing",
+            format!("with what the scopes of the token demand: {told}"),
+        )
     })?;
     Ok(order)
 }
@@ -135,7 +160,13 @@ fn nothing() -> Reply {
 
 /// Whether the Group and the listed patients are there.
 pub(crate) fn in_the_data(app: &App, kickoff: &Kickoff, now: Time) -> Result<(), Reply> {
-    let catalogue = app.keeper.current();
+    let catalogue = fresh(&app.keeper, now).map_err(|error| {
+        tracing::error!(%error, "the data cannot be read as it is now");
+        Reply::unavailable(
+            "the data cannot be read as it is now; its operator has been told",
+            BUSY_SECONDS,
+        )
+    })?;
     let listed = kickoff.patients.as_deref().unwrap_or_default();
     let unknown = catalogue.unknown_patients(listed);
     let mut strangers = Vec::new();

@@ -91,6 +91,19 @@ impl Order {
         })
     }
 
+    /// How many filters there will be: those that were asked for, times what the reach demands of their types.
+    #[must_use]
+    pub fn conditions(&self) -> usize {
+        let searches = |name: &str| match self.reach.rows(name) {
+            Some(Rows::Matching(searches)) => searches.len(),
+            _ => 1,
+        };
+        let asked = self.kickoff.type_filters.iter();
+        asked
+            .map(|filter| searches(type_of(filter)))
+            .fold(0, usize::saturating_add)
+    }
+
     /// The filters that were asked for, each with what the reach demands of its type besides; and that alone for types
     /// without a filter. Conditions of one filter all have to hold, and of several filters one has to.
     fn filters(&self, types: &[String]) -> Vec<String> {

@@ -20,6 +20,9 @@ use crate::outcome::Reply;
 use crate::runner::{Failure, LiveJob, Report};
 
 /// Most pages that are told at the same time.
+/// Characters of a kick-off that are shown; they come again with every event.
+const MOST_REQUEST: usize = 400;
+
 const MOST_STREAMS: usize = 50;
 
 /// Most jobs that are told.
@@ -153,7 +156,7 @@ fn tell(app: &App, job: &Job, live: &[LiveJob]) -> Value {
         "done": done,
         "total": total,
         "kept": kept,
-        "request": job.url,
+        "request": job.url.chars().take(MOST_REQUEST).collect::<String>(),
         "url": app.url(&format!("bulk-export/jobs/{}", job.id)),
         "client": job.owner.split('@').next().unwrap_or_default(),
         "expires": job.expires.map(|expires| expires.0),

@@ -220,11 +220,18 @@ fn compile(
     })
 }
 
+/// A hint may be missed: files of less than this are nobody's wish.
+const LEAST_FILE: u64 = 32 << 10;
+
 /// When a file is full. Bytes are counted before compression, and what cannot be compressed grows by less than a part in
 /// five hundred: so no file is larger than it may be as it is stored either. One line alone is not cut.
 fn limits(kickoff: &Kickoff, profile: &ServerProfile, own: Limits) -> Limits {
     let of_profile = profile.most_file_bytes.map(|most| most - most / 500);
-    let bounds = [own.max_bytes, of_profile, kickoff.maximum_file_size];
+    let bounds = [
+        own.max_bytes,
+        of_profile,
+        kickoff.maximum_file_size.map(|most| most.max(LEAST_FILE)),
+    ];
     Limits {
         max_bytes: bounds.into_iter().flatten().min(),
         ..own
