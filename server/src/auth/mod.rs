@@ -1,6 +1,6 @@
 //! Who may ask, and for what: SMART Backend Services, without HTTP.
 //!
-//! A client signs an [assertion], gets a [token] for [scopes](scope), and shows it with each request ([bearer]). Clients and
+//! A client signs an [assertion], gets a [token](mod@token) for [scopes](scope), and shows it with each request ([bearer]). Clients and
 //! what has been used stand in the store; the time is an argument.
 
 pub mod assertion;
