@@ -99,7 +99,8 @@ def kick_off(setting) -> None:
 
 
 def wrk(setting, script: str, urls: list[str], connections: int, seconds: int, delay: int = 0) -> subprocess.Popen:
-    """Starts wrk: every request takes one of the URLs, and each connection waits so many milliseconds before it."""
+    """Starts wrk: every request takes one of the URLs, and each connection waits so many milliseconds before it,
+    on average: clients that are asked for nothing else do not come all at once."""
     lua = setting.work / "server" / f"{script}.lua"
     paths = ", ".join(json.dumps(re.sub(r"^https?://[^/]+", "", url)) for url in urls)
     slice_of = f'wrk.headers["Range"] = "bytes=" .. at .. "-" .. (at + {SLICE} - 1)' if script == "slices" else ""
@@ -108,7 +109,7 @@ def wrk(setting, script: str, urls: list[str], connections: int, seconds: int, d
 local number = 0
 function setup(thread) number = number + 1; thread:set("start", number * 7919) end
 function init() math.randomseed(start) end
-function delay() return {delay} end
+function delay() return math.random(0, {2 * delay}) end
 function request()
   local at = math.random(0, 40) * 1000000
   wrk.headers["Accept-Encoding"] = "gzip"
