@@ -99,7 +99,8 @@ def kick_off(setting) -> None:
 
 
 def wrk(setting, script: str, urls: list[str], connections: int, seconds: int, delay: int = 0) -> subprocess.Popen:
-    """Starts wrk: every request takes one of the URLs, and each connection waits so many milliseconds before it."""
+    """Starts wrk: every request takes one of the URLs, and each connection waits so many milliseconds before it,
+    on average: clients that are asked for nothing else do not come all at once."""
     lua = setting.work / "server" / f"{script}.lua"
     paths = ", ".join(json.dumps(re.sub(r"^https?://[^/]+", "", url)) for url in urls)
     slice_of = f'wrk.headers["Range"] = "bytes=" .. at .. "-" .. (at + {SLICE} - 1)' if script == "slices" else ""
@@ -108,7 +109,7 @@ def wrk(setting, script: str, urls: list[str], connections: int, seconds: int, d
 local number = 0
 function setup(thread) number = number + 1; thread:set("start", number * 7919) end
 function init() math.randomseed(start) end
-function delay() return {delay} end
+function delay() return math.random(0, {2 * delay}) end
 function request()
   local at = math.random(0, 40) * 1000000
   wrk.headers["Accept-Encoding"] = "gzip"
@@ -205,6 +206,21 @@ def idle(setting) -> None:
     server.stop()
 
 
+def disk(folder: Path) -> str:
+    """What the disk takes to keep a page: no kick-off is answered before that."""
+    times = []
+    with (folder / "page").open("wb") as file:
+        for _ in range(300):
+            file.write(b"x" * 8192)
+            file.flush()
+            begun = time.perf_counter()
+            os.fsync(file.fileno())
+            times.append((time.perf_counter() - begun) * 1000)
+    (folder / "page").unlink()
+    times.sort()
+    return f"{times[150]:.2f} ms, p99 {times[297]:.2f} ms"
+
+
 def jobs(setting) -> None:
     """A store full of jobs, and a start over data that is known."""
     data = setting.work / "server" / "small"
@@ -232,6 +248,7 @@ def jobs(setting) -> None:
         p50, p99 = times[len(times) // 2] * 1000, times[len(times) * 99 // 100] * 1000
         told(p50 < 10 and p99 < 10, f"{setting.jobs} jobs in the store: {name} {p50:.2f} ms, p99 {p99:.2f} ms of {len(times)} (bound 10)")
     server.stop()
+    print(f"        a page onto this disk alone (fsync): {disk(state)}")
     large = Path(setting.large or setting.input.parent)
     first = Server(setting, "jobs", [], large, fresh=False)
     print(f"        first start over {large.name}: {first.started:.2f} s")

@@ -54,7 +54,6 @@ async fn fill(path: &Path, count: usize) -> Result<(), Box<dyn Error>> {
         store.add_files(&claimed.lease, &own.collect::<Vec<_>>()).await?;
         store.complete(&claimed.lease, &report, now.plus(KEPT), now).await?;
     }
-    println!("{count} jobs of {} files", files.len());
     store.close().await;
     Ok(())
 }

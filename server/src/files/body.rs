@@ -1,4 +1,4 @@
-//! The bytes of a file, as the body of an answer: read in pieces on blocking threads, one piece ahead of the client.
+//! The bytes of a file, as the body of an answer: read in pieces on a few threads, one piece ahead of the client.
 //!
 //! Between two pieces no thread is held and no file is read, so a client that does not read costs its pieces and no
 //! more: one that is ready, and what the connection has not written yet. A file that cannot be read to its end, or
@@ -12,12 +12,14 @@
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Take};
 use std::pin::Pin;
+use std::sync::OnceLock;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 use flate2::bufread::MultiGzDecoder;
 use http_body::{Body, Frame, SizeHint};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
 
 /// How much is read at once. 64 KB cost a third more, 512 KB gain nothing (`examples/serve_files.rs`).
 const PIECE: usize = 256 << 10;
@@ -130,6 +132,27 @@ fn fill(from: &mut impl Read, piece: &mut [u8]) -> io::Result<usize> {
     Ok(got)
 }
 
+/// Reads on threads of which there are no more than processors. With one for each download, those that answer everybody
+/// else would have to share the processors with all of them: a status took two seconds beside fifty downloads.
+fn spawn_reading<T: Send + 'static>(read: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    static READERS: OnceLock<Option<Runtime>> = OnceLock::new();
+    let readers = READERS.get_or_init(|| {
+        let count = std::thread::available_parallelism().map_or(1, Into::into);
+        let readers = Builder::new_current_thread()
+            .max_blocking_threads(count.max(LEAST_READERS))
+            .thread_name("files")
+            .build();
+        readers.ok()
+    });
+    match readers {
+        Some(readers) => readers.spawn_blocking(read),
+        None => tokio::task::spawn_blocking(read),
+    }
+}
+
+/// A disk that is slow is asked for more than one piece at once.
+const LEAST_READERS: usize = 2;
+
 type Turn = (Box<Source>, io::Result<Bytes>);
 
 enum State {
@@ -146,6 +169,8 @@ pub(super) struct FileBody {
     state: State,
     /// How many bytes are still to be given out.
     left: Option<u64>,
+    /// A piece was given out since the last time that others had their turn.
+    has_given: bool,
     /// For the log.
     file: String,
 }
@@ -156,7 +181,7 @@ impl FileBody {
         file: &str,
         open: impl FnOnce() -> io::Result<Source> + Send + 'static,
     ) -> io::Result<Self> {
-        let first = spawn_blocking(move || {
+        let first = spawn_reading(move || {
             let mut source = Box::new(open()?);
             let piece = source.next()?;
             Ok::<_, io::Error>((source, piece))
@@ -166,6 +191,7 @@ impl FileBody {
             left: source.left.map(|left| left + piece.len() as u64),
             ready: Some(piece).filter(|piece| !piece.is_empty()),
             state: State::after(source),
+            has_given: false,
             // Enough to find it by, too little to ask for it.
             file: file.chars().take(8).collect(),
         })
@@ -177,7 +203,7 @@ impl State {
         if source.has_ended {
             return State::Ended { _source: Some(source) };
         }
-        State::Reading(spawn_blocking(move || {
+        State::Reading(spawn_reading(move || {
             let piece = source.next();
             (source, piece)
         }))
@@ -192,6 +218,11 @@ impl Body for FileBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        if std::mem::take(&mut self.has_given) {
+            // Into a fast connection pieces go as fast as they are read, sixteen megabytes before anybody else has a turn.
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let piece = match (self.ready.take(), &mut self.state) {
             (Some(piece), _) => piece,
             (None, State::Ended { .. }) => return Poll::Ready(None),
@@ -215,6 +246,7 @@ impl Body for FileBody {
             return Poll::Ready(None);
         }
         self.left = self.left.map(|left| left.saturating_sub(piece.len() as u64));
+        self.has_given = true;
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
@@ -224,5 +256,51 @@ impl Body for FileBody {
 
     fn size_hint(&self) -> SizeHint {
         self.left.map_or_else(SizeHint::new, SizeHint::with_exact)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::io::Write as _;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Wake, Waker};
+
+    use super::*;
+
+    /// Counts how often it is woken.
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[tokio::test]
+    async fn others_have_their_turn_after_each_piece() {
+        let mut file = tempfile::tempfile().expect("a file");
+        let length = 4 * PIECE;
+        file.write_all(&vec![7; length]).expect("writes");
+        let open = move || Source::part(file, 0, length as u64, Box::new(()));
+        let mut body = FileBody::begin("it", open).await.expect("begins");
+        let mut got = 0;
+        loop {
+            let piece = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
+            let Some(frame) = piece else { break };
+            got += frame.expect("reads").into_data().expect("data").len();
+            if got == length {
+                break;
+            }
+            let woken = Arc::new(Woken::default());
+            let waker = Waker::from(Arc::clone(&woken));
+            let asked_at_once = Pin::new(&mut body).poll_frame(&mut Context::from_waker(&waker));
+            assert!(asked_at_once.is_pending());
+            assert_eq!(woken.0.load(Ordering::SeqCst), 1, "it goes on by itself");
+        }
+        assert_eq!(got, length);
+        assert!(body.is_end_stream());
     }
 }
