@@ -1,7 +1,6 @@
 //! Fills a store: `many_jobs FILE COUNT` takes the youngest complete job in it and adds so many like it.
 //!
 //! For measurements of a server whose store is full; the jobs have the files of the first in the store, not on the disk.
-#![expect(clippy::print_stdout, reason = "what it prints is what it is for")]
 
 use std::error::Error;
 use std::path::Path;

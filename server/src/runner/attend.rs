@@ -106,7 +106,6 @@ fn start(inner: &Inner, claimed: Claimed, ids: Ids, gauge: Arc<Gauge>, cancel: C
         .attempt_folder(&claimed.lease.job, claimed.lease.attempt);
     let (sender, early) = mpsc::unbounded_channel();
     let attempt = Attempt {
-        was_told: false.into(),
         early: sender,
         setting: setting.clone(),
         folder: folder.map_err(|_| Failure::internal("the id of the job is none"))?,

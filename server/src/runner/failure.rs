@@ -10,9 +10,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::outcome::Reply;
 
-/// The issue code of data that was not the same from the beginning to the end.
-const CONFLICT: &str = "conflict";
-
 /// Why a job failed. The store keeps it as JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
@@ -37,16 +34,11 @@ impl Failure {
         Failure::new(answer.status, answer.code, diagnostics)
     }
 
-    /// Whether another try may fare better.
-    pub(super) fn may_pass(&self) -> bool {
-        self.code == CONFLICT
-    }
-
     /// The data were not the same from the beginning to the end.
     pub(super) fn changed(what: &str) -> Failure {
         Failure::new(
             500,
-            CONFLICT,
+            "conflict",
             format!("the data changed while the job ran ({what}); ask again"),
         )
     }

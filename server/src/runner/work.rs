@@ -22,9 +22,6 @@ use super::order::{Prepared, prepare};
 use super::report::Report;
 use crate::offer::instant;
 
-/// How often an attempt begins, where the data changes under it.
-const TRIES: u32 = 3;
-
 /// What a complete attempt leaves.
 pub(super) struct Done {
     pub(super) files: Vec<StoredFile>,
@@ -89,8 +86,6 @@ pub(super) struct Attempt {
     pub(super) ids: Ids,
     pub(super) gauge: Arc<Gauge>,
     pub(super) cancel: Cancel,
-    /// Files may have been handed over.
-    pub(super) was_told: AtomicBool,
     /// Takes files that are complete before the attempt is.
     pub(super) early: UnboundedSender<StoredFile>,
 }
@@ -98,24 +93,8 @@ pub(super) struct Attempt {
 impl Attempt {
     /// Runs it. A panic is a failure of this job and of no other.
     pub(super) fn run(&self) -> Result<Done, Ended> {
-        let work = || match catch_unwind(AssertUnwindSafe(|| self.work())) {
-            Ok(ended) => ended,
-            Err(_) => Err(Failure::internal("the export came to an unexpected end").into()),
-        };
-        for _ in 1..TRIES {
-            match work() {
-                // Data that has changed once need not change again.
-                Err(Ended::Failed(failure)) if failure.may_pass() && self.begins_anew() => {}
-                ended => return ended,
-            }
-        }
-        work()
-    }
-
-    /// Removes what was written; not if some of it has been told.
-    fn begins_anew(&self) -> bool {
-        let is_told = self.was_told.load(Ordering::Relaxed);
-        !is_told && !self.cancel.is_stopped() && std::fs::remove_dir_all(&self.folder).is_ok()
+        let caught = catch_unwind(AssertUnwindSafe(|| self.work()));
+        caught.unwrap_or_else(|_| Err(Failure::internal("the export came to an unexpected end").into()))
     }
 
     fn work(&self) -> Result<Done, Ended> {
@@ -181,7 +160,6 @@ impl Attempt {
         if !prepared.kickoff.partial_manifests {
             return run_for_clients(job, &prepared.told, progress, cancel);
         }
-        self.was_told.store(true, Ordering::Relaxed);
         let (completed, files) = mpsc::channel();
         std::thread::scope(|scope| {
             scope.spawn(|| self.hand_over(files));
