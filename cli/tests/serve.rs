@@ -293,14 +293,48 @@ fn status_says_how_far_it_is_and_when_to_ask_again() {
 
 #[test]
 fn who_hammers_is_told_to_wait() {
-    let folder = data();
-    let server = Server::start(&folder, &["--open", "--max-jobs", "1"]);
-    // Far more than any client asks while a job waits or runs; afterwards the manifest may be had at any rate.
-    let status = server.kick_off("$export");
-    server.wait(&status).is(200);
+    let folder = Folder::new();
+    folder.run(&["synth", "-o", "data", "--patients", "300"]).ends(0);
+    let server = Server::start(&folder, &["--open", "--threads", "1", "--max-jobs", "1"]);
+    // The second waits for the first, and both are asked about more often than anybody should.
+    let jobs = [server.kick_off("$export"), server.kick_off("$export")];
+    let asked = || {
+        jobs.iter()
+            .map(|job| server.get(job, &[]))
+            .find(|answer| answer.status == 429)
+    };
+    let told = (0..500).find_map(|_| asked()).expect("somebody is told");
+    let told = told.is(429).tells("throttled", &["Retry-After"]);
+    assert!(
+        told.header("retry-after")
+            .parse::<u64>()
+            .is_ok_and(|seconds| seconds >= 1)
+    );
+    // The manifest may be had at any rate.
+    server.wait(&jobs[1]).is(200);
     for _ in 0..200 {
-        server.get(&status, &[]).is(200);
+        server.get(&jobs[1], &[]).is(200);
     }
+}
+
+#[test]
+fn lines_of_every_kind_leave_as_they_came() {
+    let folder = Folder::new();
+    let long = "x".repeat(50 << 20);
+    let lines = format!(
+        "\u{feff}{{\"resourceType\":\"Patient\",\"id\":\"bom\"}}\r\n\n   \n\
+         {{\"resourceType\":\"Patient\",\"id\":\"long\",\"implicitRules\":\"{long}\"}}\n\
+         {{\"resourceType\":\"Patient\",\"id\":\"text\",\"name\":[{{\"text\":\"a\u{2028}b 😀 \\u00e9\"}}]}}\n\
+         {{\"resourceType\":\"Patient\",\"id\":\"last\"}}"
+    );
+    folder.write("data/all.ndjson", &lines);
+    let server = Server::open(&folder);
+    let (manifest, files) = server.export("$export");
+    folder.run(&["export", "data", "-o", "out"]).ends(0);
+    assert_eq!(manifest["output"][0]["count"], 4);
+    assert_eq!(manifest["error"], json!([]));
+    assert!(files["output/Patient"] == folder.read("out/Patient.000.ndjson").as_bytes());
+    assert!(files["output/Patient"].ends_with(b"\"last\"}\n"));
 }
 
 #[test]

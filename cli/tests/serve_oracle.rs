@@ -101,21 +101,42 @@ fn no_system_export_and_no_export_of_everybody() {
 
 #[test]
 fn one_job_at_a_time_until_it_is_deleted_or_done() {
-    let folder = data();
-    // Nothing runs: the job stays where it is.
-    let server = Server::start(&folder, &["--open", "--profile", "oracle"]);
-    let first = server
-        .get("Group/g/$export", &ASYNC)
+    let folder = Folder::new();
+    folder.run(&["synth", "-o", "data", "--patients", "300"]).ends(0);
+    let server = Server::start(&folder, &["--open", "--profile", "oracle", "--threads", "1"]);
+    let groups = server.get("Group?_count=1", &ASYNC).is(200).json();
+    let path = format!(
+        "Group/{}/$export",
+        groups["entry"][0]["resource"]["id"].as_str().expect("an id")
+    );
+    let first = server.get(&path, &ASYNC).is(202).header("content-location").to_owned();
+    let second = server.get(&path, &ASYNC).is(429).tells("throttled", &["not finished"]);
+    assert!(second.header("retry-after").parse::<u64>().is_ok());
+    server.request("DELETE", &first, &[("accept", "*/*")], b"").is(202);
+    let third = server.get(&path, &ASYNC).is(202).header("content-location").to_owned();
+    server.wait_as(&third, &[("accept", "*/*")]).is(200);
+    server.get(&path, &ASYNC).is(202);
+}
+
+#[test]
+fn twenty_thousand_patients_are_not_too_many() {
+    let folder = Folder::new();
+    let mut lines = String::new();
+    for id in 0..20_010 {
+        let _ = writeln!(lines, r#"{{"resourceType":"Patient","id":"p{id}"}}"#);
+    }
+    folder.write("data/all.ndjson", lines);
+    let server = server(&folder);
+    let status = server
+        .post("Patient/$export", &json!(patients(20_000)))
         .is(202)
         .header("content-location")
         .to_owned();
-    let second = server.get("Group/g/$export", &ASYNC);
-    if second.status == 429 {
-        let second = second.is(429).tells("throttled", &[]);
-        assert!(second.header("retry-after").parse::<u64>().is_ok());
-    }
-    server.request("DELETE", &first, &[("accept", "*/*")], b"").is(202);
-    server.get("Group/g/$export", &ASYNC).is(202);
+    let manifest = server.wait_as(&status, &[("accept", "*/*")]).is(200).json();
+    let url = manifest["output"][0]["url"].as_str().expect("a URL");
+    let redirect = server.get(url, &[("accept", "*/*")]).is(307);
+    let file = server.get(redirect.header("location"), &[]).is(200);
+    assert_eq!(file.body.iter().filter(|&&byte| byte == b'\n').count(), 20_000);
 }
 
 #[test]
