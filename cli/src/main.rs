@@ -8,6 +8,7 @@ mod export_summary;
 mod files;
 mod messages;
 mod overlap;
+mod print;
 mod progress;
 mod request;
 mod serve;

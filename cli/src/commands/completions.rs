@@ -9,5 +9,5 @@ use crate::exit::Exit;
 pub(super) fn run(args: &CompletionsArgs) -> Exit {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "fhirehose", &mut script);
-    super::print(&script)
+    crate::print::print(&script)
 }

@@ -31,5 +31,5 @@ pub(super) fn run(args: &ExplainArgs) -> Exit {
             Tree::Object(members).pretty()
         }
     };
-    super::print(told.as_bytes())
+    crate::print::print(told.as_bytes())
 }

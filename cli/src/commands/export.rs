@@ -260,7 +260,7 @@ fn tell(args: &ExportArgs, job: &Job, exported: &Exported, facts: &Facts) -> Exi
             messages::note(export_summary::json(exported, facts).trim_end());
             Exit::Done
         }
-        (ReportArg::Json, Some(_)) => super::print(export_summary::json(exported, facts).as_bytes()),
+        (ReportArg::Json, Some(_)) => crate::print::print(export_summary::json(exported, facts).as_bytes()),
     };
     if told == Exit::Done && report.bad_lines() > 0 {
         Exit::BadRecords

@@ -27,5 +27,5 @@ pub(super) fn run(args: &ManArgs) -> Exit {
         .source(concat!("fhirehose ", env!("CARGO_PKG_VERSION")))
         .manual("fhirehose manual")
         .render(&mut page);
-    super::print(&page)
+    crate::print::print(&page)
 }

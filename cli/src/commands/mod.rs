@@ -1,4 +1,4 @@
-//! One module a command, and what they share: text on standard output.
+//! One module a command.
 
 mod completions;
 mod diff;
@@ -10,11 +10,8 @@ mod params;
 mod snapshot;
 mod synth;
 
-use std::io::{ErrorKind, Write};
-
 use crate::args::Command;
 use crate::exit::Exit;
-use crate::messages;
 
 /// Does what was asked.
 pub(crate) fn run(command: Command) -> Exit {
@@ -37,16 +34,4 @@ pub(crate) fn usage(error: &clap::Error) -> Exit {
     // A reader that has gone has read enough.
     let _ = error.print();
     if error.use_stderr() { Exit::Usage } else { Exit::Done }
-}
-
-/// Writes what was asked for. A reader that has gone has read enough.
-pub(crate) fn print(text: &[u8]) -> Exit {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            messages::error(format_args!("cannot write standard output: {error}"));
-            Exit::Io
-        }
-        _ => Exit::Done,
-    }
 }

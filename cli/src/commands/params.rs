@@ -17,7 +17,7 @@ pub(super) fn run(args: &ParamsArgs) -> Exit {
         return faults.tell();
     };
     let Some(type_name) = &args.type_name else {
-        return super::print(types(&registry, args.report).as_bytes());
+        return crate::print::print(types(&registry, args.report).as_bytes());
     };
     if !registry.is_type(type_name) {
         let mut text = format!("`{type_name}` is not a resource type of this FHIR version");
@@ -28,7 +28,7 @@ pub(super) fn run(args: &ParamsArgs) -> Exit {
         return faults.tell();
     }
     let listed = listing::list(&registry, type_name);
-    super::print(
+    crate::print::print(
         match args.report {
             ReportArg::Text => listing::text(type_name, &listed),
             ReportArg::Json => listing::json(type_name, &listed),

@@ -172,7 +172,7 @@ fn tell(args: &SnapshotArgs, command: &Command, outcome: &Outcome, facts: &Facts
             messages::note((command.text)(outcome, facts).trim_end());
             Exit::Done
         }
-        ReportArg::Json => super::print(snapshot_summary::json(outcome, facts).as_bytes()),
+        ReportArg::Json => crate::print::print(snapshot_summary::json(outcome, facts).as_bytes()),
     };
     if told == Exit::Done && outcome.has_faults() {
         Exit::BadRecords

@@ -109,7 +109,7 @@ fn with_store<T>(state: &Path, work: impl AsyncFnOnce(SqliteStore) -> Result<T, 
 
 fn done<T>(result: Result<T, Failed>, told: impl FnOnce(&T) -> String) -> Exit {
     match result {
-        Ok(value) => crate::commands::print(told(&value).as_bytes()),
+        Ok(value) => crate::print::print(told(&value).as_bytes()),
         Err(Failed::Usage(text)) => {
             messages::error(text);
             Exit::Usage

@@ -22,7 +22,7 @@ pub(crate) fn run(args: &ServeArgs) -> Exit {
     let options = config::join(options, config::defaults());
     if args.print_config {
         let printed = toml::to_string(&options).unwrap_or_default();
-        return crate::commands::print(printed.as_bytes());
+        return crate::print::print(printed.as_bytes());
     }
     let mut faults = Faults::default();
     let Some(settings) = resolve::settings(&options, &mut faults) else {
