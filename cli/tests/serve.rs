@@ -547,6 +547,23 @@ fn what_the_server_says_of_itself() {
         .is(200)
         .text();
     assert!(figures.contains("fhirehose_requests_total"), "{figures}");
+    assert!(figures.contains("fhirehose_jobs{state=\"running\"} 0"), "{figures}");
+    server.export("$export?_type=Patient");
+    let audit = folder.read("fhirehose-state/audit.log");
+    let events: Vec<Value> = audit
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
+    let of = |name: &str| {
+        events
+            .iter()
+            .find(|event| event["event"] == name)
+            .cloned()
+            .unwrap_or_default()
+    };
+    assert_eq!(of("kick-off")["client"], "open", "{audit}");
+    assert_eq!(of("complete")["resources"], 2, "{audit}");
+    assert_eq!(of("file")["count"], 2, "{audit}");
 }
 
 #[test]

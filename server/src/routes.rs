@@ -48,7 +48,7 @@ pub(crate) fn routes(app: Shared, base_path: &str, figures: PrometheusHandle) ->
         .merge(page::routes(base_path))
         .route("/health", get(health::health))
         .route("/admin/reload", post(admin::reload))
-        .route("/metrics", get(health::metrics).with_state(figures))
+        .route("/metrics", get(health::metrics).with_state((app.clone(), figures)))
         .fallback(async || Reply::not_found("page"))
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(app.clone(), only_here))

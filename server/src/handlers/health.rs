@@ -28,7 +28,12 @@ pub(crate) async fn health(State(app): State<Shared>) -> Answer {
     Ok(body(StatusCode::OK, "application/json", text.to_string()))
 }
 
-/// Prometheus's text.
-pub(crate) async fn metrics(State(handle): State<PrometheusHandle>) -> Answer {
+/// Prometheus's text. What the store counts is asked for now.
+pub(crate) async fn metrics(State((app, handle)): State<(Shared, PrometheusHandle)>) -> Answer {
+    let tally = app.store.tally().await?;
+    for state in fhirehose_store::State::ALL {
+        // Some thousand jobs are counted exactly.
+        metrics::gauge!("fhirehose_jobs", "state" => state.name()).set(tally.of(state) as f64);
+    }
     Ok(body(StatusCode::OK, "text/plain; version=0.0.4", handle.render()))
 }

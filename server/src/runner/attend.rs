@@ -57,6 +57,7 @@ impl Drop for Counted<'_> {
 async fn attend(inner: Arc<Inner>, claimed: Claimed, ids: Ids, gauge: Arc<Gauge>, cancel: Cancel) {
     let lease = claimed.lease.clone();
     let profile = claimed.job.profile.clone();
+    let owner = claimed.job.owner.clone();
     let _counted = Counted {
         inner: &inner,
         key: key(&lease),
@@ -69,8 +70,12 @@ async fn attend(inner: Arc<Inner>, claimed: Claimed, ids: Ids, gauge: Arc<Gauge>
         Err(failure) => Err(Ended::Failed(failure)),
     };
     match ended {
-        Ok(done) => complete(&inner, &lease, &profile, done).await,
-        Err(Ended::Failed(failure)) => fail(&inner, &lease, &profile, &failure).await,
+        Ok(done) => complete(&inner, &lease, &profile, &owner, done).await,
+        Err(Ended::Failed(failure)) => {
+            let client = client_of(&owner);
+            tracing::info!(target: "audit", event = "failed", job, client, code = failure.code);
+            fail(&inner, &lease, &profile, &failure).await;
+        }
         Err(Ended::Stopped) => give_back(&inner, &lease).await,
     }
 }
@@ -164,7 +169,12 @@ async fn watch(
     }
 }
 
-async fn complete(inner: &Inner, lease: &Lease, profile: &str, done: Done) {
+/// The client's id in the name of an owner.
+fn client_of(owner: &str) -> &str {
+    owner.split('@').next().unwrap_or_default()
+}
+
+async fn complete(inner: &Inner, lease: &Lease, profile: &str, owner: &str, done: Done) {
     let setting = &*inner.setting;
     let report = match serde_json::to_string(&done.report) {
         Ok(report) => report,
@@ -187,7 +197,11 @@ async fn complete(inner: &Inner, lease: &Lease, profile: &str, done: Done) {
     match settled.await {
         Ok(()) => {
             let (files, kept) = (done.files.len(), done.report.resources);
-            tracing::info!(job = lease.job, files, kept, "the job is complete");
+            let (job, client) = (lease.job.as_str(), client_of(owner));
+            tracing::info!(job, files, kept, "the job is complete");
+            tracing::info!(target: "audit", event = "complete", job, client, files, resources = kept);
+            metrics::counter!("fhirehose_jobs_complete_total").increment(1);
+            metrics::counter!("fhirehose_resources_exported_total").increment(kept);
         }
         Err(Kind::Lost) => give_back(inner, lease).await,
         // Its lease runs out; the next attempt finds another folder.
@@ -199,6 +213,7 @@ async fn fail(inner: &Inner, lease: &Lease, profile: &str, failure: &Failure) {
     let setting = &*inner.setting;
     remove(inner, lease).await;
     tracing::warn!(job = lease.job, code = failure.code, "the job has failed");
+    metrics::counter!("fhirehose_jobs_failed_total").increment(1);
     let text = failure.text();
     let failed = persist(inner.setting.lease, "a job cannot be settled", || {
         let now = inner.now();
