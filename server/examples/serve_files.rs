@@ -79,7 +79,13 @@ fn download(address: SocketAddr, coding: &str) -> io::Result<u64> {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let path = arguments.next().ok_or("expected a file")?;
+    let Some(path) = arguments.next() else {
+        writeln!(
+            io::stderr(),
+            "usage: serve_files FILE [CLIENTS [ROUNDS [CODING]]]; nothing was served"
+        )?;
+        return Ok(());
+    };
     let clients: usize = arguments.next().map_or(Ok(8), |text| text.parse())?;
     let rest: Vec<String> = arguments.collect();
     let stored = StoredFile {

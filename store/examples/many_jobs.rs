@@ -3,6 +3,7 @@
 //! For measurements of a server whose store is full; the jobs have the files of the first in the store, not on the disk.
 
 use std::error::Error;
+use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -60,7 +61,8 @@ async fn fill(path: &Path, count: usize) -> Result<(), Box<dyn Error>> {
 fn main() -> Result<(), Box<dyn Error>> {
     let mut given = std::env::args().skip(1);
     let (Some(path), Some(count)) = (given.next(), given.next()) else {
-        return Err("usage: many_jobs FILE COUNT".into());
+        writeln!(std::io::stderr(), "usage: many_jobs FILE COUNT; nothing was filled")?;
+        return Ok(());
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     runtime.block_on(fill(Path::new(&path), count.parse()?))
