@@ -336,18 +336,6 @@ fn a_client_that_is_added_under_an_old_id_is_another() {
 }
 
 #[test]
-fn wildcard_scopes_do_at_every_level_without_types() {
-    let folder = data();
-    add(&folder, "all", "system/*.read");
-    let server = Server::start(&folder, &[]);
-    let all = token(&server, "all", "system/*.read");
-    for path in ["$export", "Patient/$export", "Group/g/$export"] {
-        let (_, ids) = export(&server, path, &all);
-        assert!(ids.iter().any(|id| id == "a"), "{path}: {ids:?}");
-    }
-}
-
-#[test]
 fn filters_and_scopes_together_are_bounded() {
     let folder = data();
     let scopes: Vec<String> = (0..100)
@@ -441,4 +429,20 @@ fn clients_are_added_listed_and_removed() {
         .run(&["client", "add", "app", "--secret", "--scope", "system/Patient.read"])
         .ends(0);
     assert!(secret.out.contains("secret "), "{}", secret.out);
+}
+
+#[test]
+fn behind_a_proxy_what_the_page_shows_is_answered_to_nobody() {
+    let folder = data();
+    add(&folder, "all", "system/*.read");
+    let asked = |args: &[&str], method: &str, path: &str| {
+        let server = Server::start(&folder, args);
+        serving::request(method, &format!("{}{path}", server.root), &[], b"").status
+    };
+    let proxied = ["--public-url", "https://ehr.example.org/fhir"];
+    for (method, path) in [("GET", "/page/overview"), ("POST", "/admin/reload")] {
+        assert_eq!(asked(&[], method, path), 200, "{path}");
+        assert_eq!(asked(&proxied, method, path), 403, "{path}");
+        assert_eq!(asked(&["--insecure"], method, path), 403, "{path}");
+    }
 }
