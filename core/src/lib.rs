@@ -2,6 +2,7 @@
 //!
 //! Nothing here opens a file, asks the clock or awaits. See `ARCHITECTURE.md`.
 
+pub mod client;
 pub mod cohort;
 pub mod content;
 pub mod deleted;
