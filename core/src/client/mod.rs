@@ -1,10 +1,17 @@
 //! The protocol of a bulk client without I/O: given what came back, what to do next (Bulk Data guide; SPEC 2.3, 2.11-2.15).
 
+mod backoff;
+mod http_date;
 pub mod json;
+mod kickoff;
 mod order;
+mod retry_after;
+mod said;
 mod settings;
 mod step;
+mod url;
 
+pub use kickoff::kick_off;
 pub use order::{Level, Method, Order, Spelling};
 pub use settings::{Millis, Settings};
 pub use step::{Answer, Call, CallId, Event, Failure, Fetch, FileNo, Step, Trouble, Unfetched, What};
