@@ -2,8 +2,11 @@
 
 mod backoff;
 mod http_date;
+mod journal;
 pub mod json;
 mod kickoff;
+mod machine;
+pub mod manifest;
 mod order;
 mod retry_after;
 mod said;
@@ -11,7 +14,9 @@ mod settings;
 mod step;
 mod url;
 
+pub use journal::whole_lines;
 pub use kickoff::kick_off;
+pub use machine::{Client, Facts, FileState, Known, Phase};
 pub use order::{Level, Method, Order, Spelling};
 pub use settings::{Millis, Settings};
 pub use step::{Answer, Call, CallId, Event, Failure, Fetch, FileNo, Step, Trouble, Unfetched, What};
