@@ -84,7 +84,6 @@ impl Client {
             return self.strike("the job, which had ended, is said to run", asked, now);
         }
         self.walk.went_well();
-        self.walk.is_whole = false;
         // Without having been asked for, a list of files from a running job may be anything.
         let is_partial = self.order.as_ref().is_some_and(|order| order.partial) && !answer.body.is_empty();
         if is_partial {

@@ -1,5 +1,8 @@
 //! The machine by its rules, and in storms.
 
+mod deleting;
+mod fetching;
 mod kicking;
-#[allow(dead_code)]
+mod polling;
+mod resuming;
 mod stage;

@@ -19,6 +19,8 @@ pub(super) struct Stage {
     /// Sends and fetches with the token.
     pub(super) with_token: Vec<String>,
     call: u64,
+    /// A step that was looked at and not taken.
+    next: Option<Step>,
 }
 
 pub(super) fn order() -> Order {
@@ -82,6 +84,7 @@ impl Stage {
             authorized: 0,
             with_token: Vec::new(),
             call: 0,
+            next: None,
         }
     }
 
@@ -118,6 +121,9 @@ impl Stage {
 
     /// The next step that is not about the journal or the token, at this moment.
     pub(super) fn step(&mut self) -> Step {
+        if let Some(step) = self.next.take() {
+            return step;
+        }
         loop {
             match self.client.next(self.now) {
                 Step::Remember { line, .. } => {
@@ -198,10 +204,16 @@ impl Stage {
     /// All files that may begin at this moment.
     pub(super) fn fetches(&mut self) -> Vec<Fetch> {
         let mut out = Vec::new();
-        while let Step::Fetch(fetch) = self.step() {
-            out.push(fetch);
+        loop {
+            match self.step() {
+                Step::Fetch(fetch) => out.push(fetch),
+                Step::Wait { .. } => return out,
+                other => {
+                    self.next = Some(other);
+                    return out;
+                }
+            }
         }
-        out
     }
 
     /// The next file, however long that takes.
