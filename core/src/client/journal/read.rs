@@ -87,6 +87,7 @@ fn line(root: Node<'_>) -> Option<Line> {
         "status" => Line::Status(value.text()?.into_owned()),
         "page" => Line::Page(page(root, value)?),
         "complete" => Line::Complete,
+        "fetched" => Line::Fetched,
         "safe" => Line::Safe(number(value)?, text_of(root, "receipt")?),
         "warning" => Line::Warning(value.text()?.into_owned()),
         "cancel" => Line::Cancel,

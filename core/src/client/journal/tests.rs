@@ -54,6 +54,7 @@ fn lines() -> Vec<Line> {
         Line::Page(Page { number: 1, ..page }),
         Line::Complete,
         Line::Safe(1, r#"{"path":"x\n","n":1}"#.into()),
+        Line::Fetched,
         Line::Warning("odd".into()),
         Line::Cancel,
         Line::Deleted,

@@ -49,6 +49,7 @@ impl Client {
             }
             Line::Page(page) => self.recall_page(page)?,
             Line::Complete => self.job.is_complete = true,
+            Line::Fetched => {}
             Line::Safe(file, receipt) => self.files.restore(file, receipt),
             Line::Warning(text) => self.warnings.push(text),
             Line::Cancel => self.is_cancelled = true,

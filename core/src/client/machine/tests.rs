@@ -6,3 +6,5 @@ mod kicking;
 mod polling;
 mod resuming;
 mod stage;
+mod storm;
+mod world;
