@@ -7,4 +7,5 @@ mod polling;
 mod resuming;
 mod stage;
 mod storm;
+mod table;
 mod world;
