@@ -115,7 +115,7 @@ impl<'d> Fields<'d> {
             kind => {
                 let message = format!("{name} is {kind}, expected an array");
                 findings.error("not-an-array", value.span(), Place::list(name), message);
-                Listed::Other(value)
+                Listed::Other
             }
         }
     }
@@ -131,7 +131,7 @@ pub(super) enum Listed<'d> {
     /// The only item without its array.
     Single(Node<'d>),
     /// Something that holds no items.
-    Other(Node<'d>),
+    Other,
 }
 
 impl<'d> Listed<'d> {
@@ -140,7 +140,7 @@ impl<'d> Listed<'d> {
         let (list, single) = match self {
             Listed::Items(list) => (Some(list), None),
             Listed::Single(item) => (None, Some(item)),
-            Listed::Missing | Listed::Other(_) => (None, None),
+            Listed::Missing | Listed::Other => (None, None),
         };
         let items = list.into_iter().flat_map(Node::items).enumerate();
         let items = items.map(|(index, item)| (Some(index), item));

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 
+use super::Generation;
+
 /// How much a finding weighs, by the words of the guide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
@@ -116,19 +118,25 @@ pub(super) fn shown(name: &str) -> String {
 
 /// Findings as they are made.
 pub(super) struct Findings {
-    section: &'static str,
+    generation: Generation,
     all: Vec<Finding>,
     /// How many of each rule there were, and the first that was not kept.
     counts: BTreeMap<&'static str, (u64, Option<Finding>)>,
 }
 
 impl Findings {
-    pub(super) fn new(section: &'static str) -> Self {
+    /// By the rules of this generation.
+    pub(super) fn new(generation: Generation) -> Self {
         Findings {
-            section,
+            generation,
             all: Vec::new(),
             counts: BTreeMap::new(),
         }
+    }
+
+    /// Whose rules hold.
+    pub(super) fn generation(&self) -> Generation {
+        self.generation
     }
 
     pub(super) fn error(
@@ -177,7 +185,7 @@ impl Findings {
         let finding = Finding {
             severity,
             rule,
-            section: self.section,
+            section: self.generation.section(),
             span,
             path: place.to_string(),
             message: message.into(),

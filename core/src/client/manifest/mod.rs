@@ -1,5 +1,6 @@
 //! Manifests as they are in the field: all generations of the guide, and what servers make of them (SPEC 2.12, 2.1).
 
+mod check;
 mod fields;
 mod finding;
 mod read;
@@ -8,6 +9,7 @@ use std::fmt;
 
 use crate::sink::FileKind;
 
+pub use check::{Asked, Checked, check};
 pub use finding::{Finding, Severity};
 pub use read::read;
 

@@ -65,11 +65,11 @@ pub(super) const LISTS: [(&str, FileKind); 4] = [
 pub fn read(text: &[u8]) -> Result<(Manifest, Vec<Finding>), Finding> {
     let document = parsed(text)?;
     let root = document.root();
-    let mut findings = Findings::new(guess(root).section());
+    let mut findings = Findings::new(guess(root));
     if json::has_mark(text) {
         note_mark(&mut findings);
     }
-    let manifest = manifest(root, guess(root), &mut findings)?;
+    let manifest = manifest(root, &mut findings)?;
     if let Some(name) = document.repeated_names().first() {
         return Err(repeated(name.clone(), guess(root)));
     }
@@ -140,7 +140,8 @@ pub(super) fn guess(root: Node<'_>) -> Generation {
 }
 
 /// Reads the document.
-pub(super) fn manifest(root: Node<'_>, generation: Generation, findings: &mut Findings) -> Result<Manifest, Finding> {
+pub(super) fn manifest(root: Node<'_>, findings: &mut Findings) -> Result<Manifest, Finding> {
+    let generation = findings.generation();
     let whole = root.span().start..root.span().start + 1;
     let refuse = |rule, message: &str| refusal(rule, generation.section(), whole.clone(), message);
     if root.kind() != Kind::Object {
@@ -151,6 +152,17 @@ pub(super) fn manifest(root: Node<'_>, generation: Generation, findings: &mut Fi
     }
     let uncertain = |name| repeated(name, generation);
     let fields = Fields::of(root, ROOT_NAMES, Place::ROOT, findings).map_err(uncertain)?;
+    if let Some(value) = fields.get("output")
+        && !matches!(value.kind(), Kind::List | Kind::Object)
+    {
+        let message = "not a manifest: output is no array";
+        return Err(refusal(
+            "output-not-an-array",
+            generation.section(),
+            value.span(),
+            message,
+        ));
+    }
     let output = fields.list("output", findings);
     let is_resource = |name: &str| {
         fields
@@ -165,15 +177,6 @@ pub(super) fn manifest(root: Node<'_>, generation: Generation, findings: &mut Fi
         Listed::Missing if fields.get("transactionTime").is_none() => {
             let message = "not a manifest: neither output nor transactionTime is there";
             return Err(refuse("not-a-manifest", message));
-        }
-        Listed::Other(value) => {
-            let message = "not a manifest: output is no array";
-            return Err(refusal(
-                "output-not-an-array",
-                generation.section(),
-                value.span(),
-                message,
-            ));
         }
         _ => {}
     }
@@ -195,13 +198,13 @@ pub(super) fn manifest(root: Node<'_>, generation: Generation, findings: &mut Fi
         let message = "transactionTime is no instant; expected yyyy-mm-ddThh:mm:ss[.f] with Z or an offset";
         findings.error("not-an-instant", value.span(), Place::list("transactionTime"), message);
     }
-    lists_missing(&fields, generation, findings);
+    lists_missing(&fields, findings);
     for (name, kind) in LISTS {
         let list = match name {
             "output" => output,
             _ => fields.list(name, findings),
         };
-        if let Listed::Other(_) = list {
+        if let Listed::Other = list {
             manifest.unusable += 1;
         }
         for (index, node) in list.items() {
@@ -243,8 +246,8 @@ fn requires_access_token(fields: &Fields<'_>, findings: &mut Findings) -> Option
 }
 
 /// Lists that are required and not there: some servers leave them out when they are empty (C47).
-fn lists_missing(fields: &Fields<'_>, generation: Generation, findings: &mut Findings) {
-    if generation == Generation::V4 {
+fn lists_missing(fields: &Fields<'_>, findings: &mut Findings) {
+    if findings.generation() == Generation::V4 {
         return;
     }
     if fields.member("output").is_none() {
@@ -301,8 +304,11 @@ fn url(fields: &Fields<'_>, place: Place<'_>, findings: &mut Findings) -> Option
         return None;
     }
     if !is_absolute(&url) {
+        // STU1 says "the path to the file".
+        let is_path = findings.generation() == Generation::V1;
+        let severity = if is_path { Severity::Note } else { Severity::Error };
         let message = "url is relative, expected an absolute one";
-        findings.error("url-not-absolute", value.span(), place.at("url"), message);
+        findings.add(severity, "url-not-absolute", value.span(), place.at("url"), message);
     }
     Some(url)
 }
@@ -321,7 +327,7 @@ pub(super) fn is_absolute(url: &str) -> bool {
 /// The link to the next page.
 fn next_page(fields: &Fields<'_>, manifest: &mut Manifest, findings: &mut Findings) -> Result<(), Range<usize>> {
     let list = fields.list("link", findings);
-    if let Listed::Other(_) = list {
+    if let Listed::Other = list {
         manifest.unusable += 1;
     }
     for (index, node) in list.items() {
