@@ -66,7 +66,9 @@ mod tests {
     fn the_same_seed_gives_the_same_waits_and_another_one_others() {
         let waits = |seed| {
             let mut dice = Dice::new(seed);
-            (1..9).map(|nth| growing(1_000, 60_000, nth, &mut dice)).collect::<Vec<_>>()
+            (1..9)
+                .map(|nth| growing(1_000, 60_000, nth, &mut dice))
+                .collect::<Vec<_>>()
         };
         assert_eq!(waits(3), waits(3));
         assert_ne!(waits(3), waits(4));

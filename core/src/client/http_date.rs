@@ -9,7 +9,11 @@ const MONTHS: [&str; 12] = [
 /// The instant of `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT` or `Sun Nov  6 08:49:37 1994`. The name of
 /// the day is not looked at. Years of two digits are those that lie at most 50 years after `now`.
 pub(super) fn parse(text: &str, now: Millis) -> Option<Millis> {
-    let words: Vec<&str> = text.split([' ', ',', '-', '\t']).filter(|word| !word.is_empty()).take(8).collect();
+    let words: Vec<&str> = text
+        .split([' ', ',', '-', '\t'])
+        .filter(|word| !word.is_empty())
+        .take(8)
+        .collect();
     let (day, month, year, time) = match words[..] {
         [_, day, month, year, time, zone] if is_utc(zone) => (day, month, year, time),
         [_, month, day, time, year] => (day, month, year, time),
@@ -93,7 +97,11 @@ mod tests {
         assert_eq!(parse("Thu, 29 Feb 2024 23:59:59 GMT", NOW), Some(1_709_251_199_000));
         assert_eq!(parse("Tue, 01 Jan 2030 00:00:00 GMT", NOW), Some(1_893_456_000_000));
         assert_eq!(parse("Sat, 01 Mar 2100 00:00:00 GMT", NOW), Some(4_107_542_400_000));
-        for text in ["Thu, 29 Feb 2023 00:00:00 GMT", "Thu, 31 Apr 2024 00:00:00 GMT", "Mon, 29 Feb 2100 00:00:00 GMT"] {
+        for text in [
+            "Thu, 29 Feb 2023 00:00:00 GMT",
+            "Thu, 31 Apr 2024 00:00:00 GMT",
+            "Mon, 29 Feb 2100 00:00:00 GMT",
+        ] {
             assert_eq!(parse(text, NOW), None, "{text}");
         }
     }
@@ -101,16 +109,31 @@ mod tests {
     #[test]
     fn years_of_two_digits_lie_near_the_present() {
         let at = |text| parse(text, NOW).expect("a date");
-        assert_eq!(at("Monday, 01-Jan-30 00:00:00 GMT"), at("Tue, 01 Jan 2030 00:00:00 GMT"));
-        assert_eq!(at("Monday, 01-Jan-99 00:00:00 GMT"), at("Fri, 01 Jan 1999 00:00:00 GMT"));
+        assert_eq!(
+            at("Monday, 01-Jan-30 00:00:00 GMT"),
+            at("Tue, 01 Jan 2030 00:00:00 GMT")
+        );
+        assert_eq!(
+            at("Monday, 01-Jan-99 00:00:00 GMT"),
+            at("Fri, 01 Jan 1999 00:00:00 GMT")
+        );
     }
 
     #[test]
     fn other_texts_are_no_dates() {
         for text in [
-            "", "120", "tomorrow", "2024-01-01T00:00:00Z", "Sun, 06 Nov 1994 08:49:37 +0200", "Sun, 06 Nov 1994 24:00:00 GMT",
-            "Sun, 00 Nov 1994 08:49:37 GMT", "Sun, 06 Foo 1994 08:49:37 GMT", "Sun, 06 Nov 0000 08:49:37 GMT",
-            "Sun, 06 Nov 1994 08:49 GMT", "Sun, 06 Nov 99999 08:49:37 GMT", "Sun, 06 Nov 1994 +8:49:37 GMT",
+            "",
+            "120",
+            "tomorrow",
+            "2024-01-01T00:00:00Z",
+            "Sun, 06 Nov 1994 08:49:37 +0200",
+            "Sun, 06 Nov 1994 24:00:00 GMT",
+            "Sun, 00 Nov 1994 08:49:37 GMT",
+            "Sun, 06 Foo 1994 08:49:37 GMT",
+            "Sun, 06 Nov 0000 08:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49 GMT",
+            "Sun, 06 Nov 99999 08:49:37 GMT",
+            "Sun, 06 Nov 1994 +8:49:37 GMT",
         ] {
             assert_eq!(parse(text, NOW), None, "{text}");
         }

@@ -45,6 +45,8 @@ pub(super) enum Line {
     Page(Page),
     /// The manifest is complete.
     Complete,
+    /// All files are safe, and so are their lines: the job may be deleted.
+    Fetched,
     /// A file is safe, and what the driver knows of it.
     Safe(FileNo, String),
     /// Something that people should know at the end.
@@ -100,7 +102,12 @@ pub(super) fn first_line(begun: &Begun) -> String {
             push_order(&mut out, order);
         }
         Begun::Attend { status_url, base } => {
-            let _ = write!(out, r#""attend":{{"status":{},"base":{}}}"#, quoted(status_url), maybe(base.as_deref()));
+            let _ = write!(
+                out,
+                r#""attend":{{"status":{},"base":{}}}"#,
+                quoted(status_url),
+                maybe(base.as_deref())
+            );
         }
     }
     out.push('}');
@@ -115,6 +122,7 @@ impl Line {
             Line::Status(url) => format!(r#"{{"status":{}}}"#, quoted(url)),
             Line::Page(page) => page.written(),
             Line::Complete => r#"{"complete":true}"#.to_owned(),
+            Line::Fetched => r#"{"fetched":true}"#.to_owned(),
             Line::Safe(file, receipt) => format!(r#"{{"safe":{file},"receipt":{}}}"#, quoted(receipt)),
             Line::Warning(text) => format!(r#"{{"warning":{}}}"#, quoted(text)),
             Line::Cancel => r#"{"cancel":true}"#.to_owned(),
@@ -123,8 +131,8 @@ impl Line {
         }
     }
 
-    /// Whether it has to be on the disk before anything else is done. A receipt that gets lost costs one file, which is
-    /// fetched again.
+    /// Whether it has to be on the disk, and with it all lines before, before anything else is done. A receipt that gets lost
+    /// costs one file, which is fetched again; once the job is deleted there is no again, and [`Line::Fetched`] comes first.
     pub(super) fn must_be_safe(&self) -> bool {
         !matches!(self, Line::Safe(..) | Line::Warning(_) | Line::KickOff(false))
     }
@@ -138,7 +146,8 @@ impl Page {
             maybe(self.transaction_time.as_deref()),
             maybe(self.request.as_deref()),
             maybe(self.organized_by.as_deref()),
-            self.requires_access_token.map_or("null".to_owned(), |needs| needs.to_string()),
+            self.requires_access_token
+                .map_or("null".to_owned(), |needs| needs.to_string()),
             self.unusable,
         );
         for (at, entry) in self.entries.iter().enumerate() {
@@ -221,7 +230,10 @@ fn push_order(out: &mut String, order: &Order) {
     ] {
         let _ = write!(out, r#","{name}":{}"#, maybe(text.as_deref()));
     }
-    let further = order.further.iter().map(|(name, text)| format!("[{},{}]", quoted(name), quoted(text)));
+    let further = order
+        .further
+        .iter()
+        .map(|(name, text)| format!("[{},{}]", quoted(name), quoted(text)));
     let further: Vec<String> = further.collect();
     let _ = write!(
         out,

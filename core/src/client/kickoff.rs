@@ -21,7 +21,11 @@ pub fn kick_off(order: &Order) -> Result<Call, Failure> {
         Level::Group(id) => format!("Group/{id}/$export"),
     };
     let mut url = format!("{}/{door}", order.base.trim_end_matches('/'));
-    let prefer = if order.lenient { "respond-async, handling=lenient" } else { "respond-async" };
+    let prefer = if order.lenient {
+        "respond-async, handling=lenient"
+    } else {
+        "respond-async"
+    };
     let mut headers = vec![
         ("Accept", "application/fhir+json".to_owned()),
         ("Prefer", prefer.to_owned()),
@@ -74,7 +78,9 @@ fn check(order: &Order) -> Result<(), Failure> {
         return bad("the base of the server is no absolute http or https URL");
     }
     if url::has_query(base) || base.contains('?') || base.contains('#') {
-        return bad("the base of the server has a query or a fragment; expected a URL such as https://example.org/fhir");
+        return bad(
+            "the base of the server has a query or a fragment; expected a URL such as https://example.org/fhir",
+        );
     }
     if url::has_user(base) {
         return bad("the base of the server holds a user name or password; credentials are given apart from it");
@@ -181,7 +187,11 @@ fn parameters(values: &[Value<'_>]) -> String {
             _ => quoted(&value.text),
         };
         let comma = if at == 0 { "" } else { "," };
-        out.push_str(&format!(r#"{comma}{{"name":{},"{}":{datum}}}"#, quoted(value.name), value.member));
+        out.push_str(&format!(
+            r#"{comma}{{"name":{},"{}":{datum}}}"#,
+            quoted(value.name),
+            value.member
+        ));
     }
     // An array in FHIR is never empty.
     if values.is_empty() {

@@ -28,7 +28,7 @@ use super::order::Order;
 use super::retry_after::{self, Asked};
 use super::said::{Said, shortened};
 use super::settings::{Millis, Settings};
-use super::step::{Answer, Call, CallId, Event, Failure, Fetch, FileNo, Step, Trouble, What};
+use super::step::{Answer, Call, CallId, Event, Failure, Step, Trouble, What};
 use super::url;
 use downloads::Downloads;
 use job::{Job, Walk};
@@ -188,7 +188,9 @@ impl Client {
             return end.clone();
         }
         let mut until = Earliest(self.settings.deadline);
-        let step = self.next_call(now, &mut until).or_else(|| self.next_fetch(now, &mut until));
+        let step = self
+            .next_call(now, &mut until)
+            .or_else(|| self.next_fetch(now, &mut until));
         step.unwrap_or(Step::Wait { until: until.0 })
     }
 
@@ -304,7 +306,9 @@ impl Client {
 
     fn answered(&mut self, id: CallId, answer: &Answer<'_>, now: Millis) {
         let Some(talk) = self.talk.as_mut() else { return };
-        let Some(flight) = talk.flight.take_if(|flight| flight.id == id) else { return };
+        let Some(flight) = talk.flight.take_if(|flight| flight.id == id) else {
+            return;
+        };
         if links::is_redirect(answer.status) && !(talk.what == What::Delete && answer.status == 303) {
             return self.redirected(answer, now);
         }
@@ -352,7 +356,9 @@ impl Client {
         let said = Said::read(answer.body).tail();
         let message = match (flight.token, self.settings.has_token) {
             (Some(_), _) => format!("{place} refuses a fresh token (status 401){said}"),
-            (None, true) => format!("{place} wants a token (status 401), and its origin is not one that may have it{said}"),
+            (None, true) => {
+                format!("{place} wants a token (status 401), and its origin is not one that may have it{said}")
+            }
             (None, false) => format!("{place} wants credentials (status 401){said}"),
         };
         self.give_up_call(failure("unauthorized", &message, true), now);

@@ -22,17 +22,26 @@ const LAST_EPOCH_MILLI: f64 = 1e14;
 /// answer's own `Date`, because clocks differ.
 pub(super) fn asked(headers: &[(String, String)], now: Millis, settings: &Settings) -> Option<Asked> {
     let named = |name: &'static str| values(headers, name);
-    let server_now = named("date").find_map(|text| http_date::parse(text, now)).unwrap_or(now);
-    let raw = named("retry-after").filter_map(|text| wait(text.trim(), server_now)).max()?;
+    let server_now = named("date")
+        .find_map(|text| http_date::parse(text, now))
+        .unwrap_or(now);
+    let raw = named("retry-after")
+        .filter_map(|text| wait(text.trim(), server_now))
+        .max()?;
     Some(Asked {
-        wait: raw.clamp(settings.poll_first.max(1), settings.retry_after_most.max(settings.poll_first).max(1)),
+        wait: raw.clamp(
+            settings.poll_first.max(1),
+            settings.retry_after_most.max(settings.poll_first).max(1),
+        ),
         is_absurd: raw > settings.retry_after_most,
     })
 }
 
 /// The values of a header, whatever the case of its name.
 pub(super) fn values<'h>(headers: &'h [(String, String)], name: &'static str) -> impl Iterator<Item = &'h str> {
-    let named = headers.iter().filter(move |(found, _)| found.eq_ignore_ascii_case(name));
+    let named = headers
+        .iter()
+        .filter(move |(found, _)| found.eq_ignore_ascii_case(name));
     named.map(|(_, value)| value.as_str())
 }
 
@@ -42,7 +51,9 @@ fn wait(text: &str, now: Millis) -> Option<Millis> {
         return Some(instant.saturating_sub(now));
     }
     // `f64` would take "inf" and "NaN" as well.
-    let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E'));
+    let is_number = text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E'));
     let number: f64 = text.parse().ok().filter(|_| is_number)?;
     // Casts of floats stop at the ends of the integers.
     let millis = if number < FIRST_EPOCH_SECOND || number >= LAST_EPOCH_MILLI {
@@ -88,7 +99,11 @@ mod tests {
     #[test]
     fn dates_in_all_three_forms() {
         // NOW is 26 November 2026, 04:25:37.
-        for text in ["Thu, 26 Nov 2026 04:26:37 GMT", "Thursday, 26-Nov-26 04:26:37 GMT", "Thu Nov 26 04:26:37 2026"] {
+        for text in [
+            "Thu, 26 Nov 2026 04:26:37 GMT",
+            "Thursday, 26-Nov-26 04:26:37 GMT",
+            "Thu Nov 26 04:26:37 2026",
+        ] {
             assert_eq!(seconds(text), Some(60.0), "{text}");
         }
     }
@@ -112,7 +127,14 @@ mod tests {
 
     #[test]
     fn the_absurd_counts_as_the_most_that_is_believed() {
-        for text in ["86400", "99999999999999999999", "999999999", "1e300", "Fri, 26 Nov 2100 00:00:00 GMT", "9999999999999"] {
+        for text in [
+            "86400",
+            "99999999999999999999",
+            "999999999",
+            "1e300",
+            "Fri, 26 Nov 2100 00:00:00 GMT",
+            "9999999999999",
+        ] {
             let asked = of(&[("retry-after", text)]).expect("a wait");
             assert_eq!((asked.wait, asked.is_absurd), (15 * 60_000, true), "{text}");
         }
@@ -121,7 +143,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_says_nothing() {
-        for text in ["", "soon", "inf", "NaN", "-", "+", ".", "1 minute", "0x10", "-inf", "+inf"] {
+        for text in [
+            "", "soon", "inf", "NaN", "-", "+", ".", "1 minute", "0x10", "-inf", "+inf",
+        ] {
             assert_eq!(of(&[("Retry-After", text)]), None, "{text}");
         }
         assert_eq!(of(&[]), None);
@@ -129,7 +153,12 @@ mod tests {
 
     #[test]
     fn of_several_headers_the_longest_counts() {
-        let asked = of(&[("Retry-After", "5"), ("retry-after", "x"), ("Retry-After", "30"), ("Retry-After", "7")]);
+        let asked = of(&[
+            ("Retry-After", "5"),
+            ("retry-after", "x"),
+            ("Retry-After", "30"),
+            ("Retry-After", "7"),
+        ]);
         assert_eq!(asked.map(|asked| asked.wait), Some(30_000));
     }
 }

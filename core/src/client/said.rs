@@ -20,7 +20,13 @@ pub(super) struct Said {
 
 /// The codes below `transient`, and itself.
 const TRANSIENT: [&str; 7] = [
-    "transient", "lock-error", "no-store", "exception", "timeout", "incomplete", "throttled",
+    "transient",
+    "lock-error",
+    "no-store",
+    "exception",
+    "timeout",
+    "incomplete",
+    "throttled",
 ];
 
 impl Said {
@@ -30,7 +36,10 @@ impl Said {
             return Said::default();
         };
         let root = document.root();
-        let is_outcome = root.get("resourceType").and_then(Node::text).is_some_and(|name| name == "OperationOutcome");
+        let is_outcome = root
+            .get("resourceType")
+            .and_then(Node::text)
+            .is_some_and(|name| name == "OperationOutcome");
         if !is_outcome {
             return Said::default();
         }
@@ -38,8 +47,14 @@ impl Said {
         let mut others = Issues::default();
         for issue in root.get("issue").into_iter().flat_map(Node::items).take(ISSUES) {
             let severity = lower(issue.get("severity"));
-            let is_harmless = severity.as_deref().is_some_and(|name| matches!(name, "information" | "warning" | "success"));
-            if is_harmless { others.add(issue) } else { wrong.add(issue) }
+            let is_harmless = severity
+                .as_deref()
+                .is_some_and(|name| matches!(name, "information" | "warning" | "success"));
+            if is_harmless {
+                others.add(issue)
+            } else {
+                wrong.add(issue)
+            }
         }
         // Where nothing is an error, the rest is better than silence.
         let told = if wrong.texts.is_empty() { others } else { wrong };
@@ -58,7 +73,11 @@ impl Said {
 
     /// `: text` for the end of a message, or nothing.
     pub(super) fn tail(&self) -> String {
-        if self.text.is_empty() { String::new() } else { format!(": {}", self.text) }
+        if self.text.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", self.text)
+        }
     }
 }
 
@@ -72,7 +91,9 @@ impl Issues {
     fn add(&mut self, issue: Node<'_>) {
         let code = lower(issue.get("code"));
         let details = issue.get("details");
-        let coding = details.and_then(|details| details.get("coding")).and_then(|list| list.items().next());
+        let coding = details
+            .and_then(|details| details.get("coding"))
+            .and_then(|list| list.items().next());
         let filled = |node: Option<Node<'_>>| {
             let text = node.and_then(Node::text).map(|text| text.trim().to_owned());
             text.filter(|text| !text.is_empty())
@@ -96,7 +117,10 @@ fn lower(node: Option<Node<'_>>) -> Option<String> {
 pub(super) fn shortened(text: &str, most: usize) -> String {
     let mut out = String::new();
     let mut letters = 0;
-    for word in text.split(|letter: char| letter.is_whitespace() || letter.is_control()).filter(|word| !word.is_empty()) {
+    for word in text
+        .split(|letter: char| letter.is_whitespace() || letter.is_control())
+        .filter(|word| !word.is_empty())
+    {
         let gap = usize::from(letters > 0);
         let room = most.saturating_sub(letters + gap);
         if room == 0 {
@@ -128,7 +152,9 @@ mod tests {
     #[test]
     fn diagnostics_come_before_details_and_those_before_the_code() {
         let issue = |rest: &str| {
-            let body = format!(r#"{{"resourceType":"OperationOutcome","issue":[{{"severity":"error","code":"invalid"{rest}}}]}}"#);
+            let body = format!(
+                r#"{{"resourceType":"OperationOutcome","issue":[{{"severity":"error","code":"invalid"{rest}}}]}}"#
+            );
             said(&body).text
         };
         assert_eq!(issue(r#","diagnostics":"d","details":{"text":"t"}"#), "d");
@@ -151,7 +177,8 @@ mod tests {
     #[test]
     fn codes_are_read_in_any_case() {
         let coded = |code: &str| {
-            let body = format!(r#"{{"resourceType":"OperationOutcome","issue":[{{"severity":"error","code":"{code}"}}]}}"#);
+            let body =
+                format!(r#"{{"resourceType":"OperationOutcome","issue":[{{"severity":"error","code":"{code}"}}]}}"#);
             said(&body).is_transient()
         };
         assert!(coded("THROTTLED") && coded("Transient") && coded("lock-error") && coded("timeout"));
@@ -166,7 +193,14 @@ mod tests {
 
     #[test]
     fn what_is_no_outcome_says_nothing() {
-        for body in ["", "<html>secret</html>", "{}", r#"{"resourceType":"Patient","id":"secret"}"#, "[]", "{\"issue\":[]}"] {
+        for body in [
+            "",
+            "<html>secret</html>",
+            "{}",
+            r#"{"resourceType":"Patient","id":"secret"}"#,
+            "[]",
+            "{\"issue\":[]}",
+        ] {
             assert_eq!(said(body), Said::default(), "{body}");
         }
     }

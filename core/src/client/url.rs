@@ -84,7 +84,10 @@ pub(super) fn resolve(base: &str, reference: &str) -> Option<String> {
             _ if path.starts_with('/') => format!("{scheme}://{authority}{}{query}", without_dots(path)),
             _ => {
                 let folder = from.path.rfind('/').map_or("/", |slash| &from.path[..=slash]);
-                format!("{scheme}://{authority}{}{query}", without_dots(&format!("{folder}{path}")))
+                format!(
+                    "{scheme}://{authority}{}{query}",
+                    without_dots(&format!("{folder}{path}"))
+                )
             }
         }
     };
@@ -140,7 +143,9 @@ fn parts(url: &str) -> Option<Parts<'_>> {
 /// What comes after `http:` or `https:`; of a reference with another scheme the empty text, which is no URL; `None` where
 /// there is no scheme.
 fn after_scheme(url: &str) -> Option<&str> {
-    let colon = url.find([':', '/', '?', '#']).filter(|&at| url.as_bytes()[at] == b':')?;
+    let colon = url
+        .find([':', '/', '?', '#'])
+        .filter(|&at| url.as_bytes()[at] == b':')?;
     let (name, rest) = (&url[..colon], &url[colon + 1..]);
     let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
     if !name.starts_with(|first: char| first.is_ascii_alphabetic()) || !name.bytes().all(is_letter) {

@@ -13,14 +13,18 @@ use crate::sink::FileKind;
 pub(in crate::client) fn read(journal: &str) -> Result<(Begun, Vec<Line>), Failure> {
     let whole = &journal[..journal.rfind('\n').unwrap_or(0)];
     if whole.is_empty() {
-        return Err(bad("the journal holds no whole line: nothing was begun, start anew".to_owned()));
+        return Err(bad(
+            "the journal holds no whole line: nothing was begun, start anew".to_owned()
+        ));
     }
     let mut texts = whole.split('\n');
     let begun = first(texts.next().unwrap_or_default())?;
     let mut lines = Vec::new();
     let mut files = 0;
     for (at, text) in texts.enumerate() {
-        let read = json::parse(text.as_bytes()).ok().and_then(|document| line(document.root()));
+        let read = json::parse(text.as_bytes())
+            .ok()
+            .and_then(|document| line(document.root()));
         let Some(line) = read.filter(|line| fits(line, &mut files)) else {
             return Err(bad(format!("line {} of the journal is damaged", at + 2)));
         };
@@ -56,7 +60,10 @@ fn first(text: &str) -> Result<Begun, Failure> {
     let damaged = || bad("line 1 of the journal is damaged, or this is no journal".to_owned());
     let document = json::parse(text.as_bytes()).map_err(|_| damaged())?;
     let root = document.root();
-    let version = root.get("fhirehose-journal").and_then(Node::whole).ok_or_else(damaged)?;
+    let version = root
+        .get("fhirehose-journal")
+        .and_then(Node::whole)
+        .ok_or_else(damaged)?;
     if version != VERSION {
         return Err(bad(format!(
             "the journal is of version {version}; this program reads version {VERSION}"
@@ -80,6 +87,7 @@ fn line(root: Node<'_>) -> Option<Line> {
         "status" => Line::Status(value.text()?.into_owned()),
         "page" => Line::Page(page(root, value)?),
         "complete" => Line::Complete,
+        "fetched" => Line::Fetched,
         "safe" => Line::Safe(number(value)?, text_of(root, "receipt")?),
         "warning" => Line::Warning(value.text()?.into_owned()),
         "cancel" => Line::Cancel,

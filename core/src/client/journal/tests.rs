@@ -54,6 +54,7 @@ fn lines() -> Vec<Line> {
         Line::Page(Page { number: 1, ..page }),
         Line::Complete,
         Line::Safe(1, r#"{"path":"x\n","n":1}"#.into()),
+        Line::Fetched,
         Line::Warning("odd".into()),
         Line::Cancel,
         Line::Deleted,
@@ -88,7 +89,10 @@ fn every_prefix_holds_the_lines_that_end_in_it() {
     for end in (0..=text.len()).filter(|&end| text.is_char_boundary(end)) {
         let prefix = &text[..end];
         let count = prefix.matches('\n').count();
-        assert_eq!(whole_lines(prefix.as_bytes()), prefix[..prefix.rfind('\n').map_or(0, |at| at + 1)].as_bytes());
+        assert_eq!(
+            whole_lines(prefix.as_bytes()),
+            prefix[..prefix.rfind('\n').map_or(0, |at| at + 1)].as_bytes()
+        );
         match read(prefix) {
             Ok((_, found)) => assert_eq!(found[..], lines()[..count - 1]),
             Err(failure) => assert_eq!((failure.code, count), ("bad-journal", 0)),
@@ -100,12 +104,23 @@ fn every_prefix_holds_the_lines_that_end_in_it() {
 fn damage_in_the_middle_is_told_with_its_line() {
     let begun = Begun::Order(Box::new(order()));
     for at in 1..=lines().len() {
-        for damaged in ["", "{}", "\0\0\0", "{\"safe\":99,\"receipt\":\"\"}", "{\"new\":true}", "{\"kick-off\":tr"] {
+        for damaged in [
+            "",
+            "{}",
+            "\0\0\0",
+            "{\"safe\":99,\"receipt\":\"\"}",
+            "{\"new\":true}",
+            "{\"kick-off\":tr",
+        ] {
             let mut texts: Vec<String> = written(&begun, &lines()).lines().map(str::to_owned).collect();
             texts[at] = damaged.to_owned();
             let failure = read(&(texts.join("\n") + "\n")).expect_err("damaged");
             // Without its page, files are unknown later on.
-            assert!(failure.message.contains("line ") && !failure.resumable, "{at} {damaged}: {}", failure.message);
+            assert!(
+                failure.message.contains("line ") && !failure.resumable,
+                "{at} {damaged}: {}",
+                failure.message
+            );
         }
     }
 }
@@ -115,7 +130,13 @@ fn other_versions_and_other_files_are_no_journals() {
     let begun = Begun::Order(Box::new(order()));
     let other = written(&begun, &[]).replacen(":1,", ":2,", 1);
     assert!(read(&other).expect_err("another version").message.contains("version 2"));
-    for text in ["hello\n", "{}\n", "\n", "{\"fhirehose-journal\":1}\n", "{\"fhirehose-journal\":\"1\"}\n"] {
+    for text in [
+        "hello\n",
+        "{}\n",
+        "\n",
+        "{\"fhirehose-journal\":1}\n",
+        "{\"fhirehose-journal\":\"1\"}\n",
+    ] {
         assert_eq!(read(text).expect_err("no journal").code, "bad-journal", "{text}");
     }
 }

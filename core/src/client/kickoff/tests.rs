@@ -28,7 +28,10 @@ fn all() -> Order {
         types: vec!["Patient, Observation".into(), "Condition,".into()],
         since: Some("2024-01-01T00:00:00+01:00".into()),
         until: Some("2025-01-01T00:00:00Z".into()),
-        type_filters: vec!["Observation?code=a%26b|c&date=ge2024".into(), "Condition?code=x,y".into()],
+        type_filters: vec![
+            "Observation?code=a%26b|c&date=ge2024".into(),
+            "Condition?code=x,y".into(),
+        ],
         elements: vec!["id".into(), "Patient.name,Patient.birthDate".into()],
         associated_data: vec!["LatestProvenanceResources".into()],
         organize_by: Some("Patient".into()),
@@ -41,7 +44,10 @@ fn all() -> Order {
 }
 
 fn header<'c>(call: &'c Call, name: &str) -> Option<&'c str> {
-    call.headers.iter().find(|(found, _)| *found == name).map(|(_, value)| value.as_str())
+    call.headers
+        .iter()
+        .find(|(found, _)| *found == name)
+        .map(|(_, value)| value.as_str())
 }
 
 #[test]
@@ -56,13 +62,19 @@ fn each_level_has_its_door_and_a_base_may_end_in_a_slash() {
     };
     assert_eq!(url(Level::System, "https://h/fhir"), "https://h/fhir/$export");
     assert_eq!(url(Level::Patient, "https://h/fhir/"), "https://h/fhir/Patient/$export");
-    assert_eq!(url(Level::Group("a-1.B".into()), "http://h:80"), "http://h:80/Group/a-1.B/$export");
+    assert_eq!(
+        url(Level::Group("a-1.B".into()), "http://h:80"),
+        "http://h:80/Group/a-1.B/$export"
+    );
 }
 
 #[test]
 fn a_get_has_its_parameters_encoded_once() {
     let call = kick_off(&all()).expect("an order");
-    assert_eq!((call.method, call.body.as_deref(), call.what), ("GET", None, What::KickOff));
+    assert_eq!(
+        (call.method, call.body.as_deref(), call.what),
+        ("GET", None, What::KickOff)
+    );
     assert_eq!(
         call.url,
         "https://example.org/fhir/$export?_outputFormat=application/fhir%2Bndjson&_since=2024-01-01T00:00:00%2B01:00\
@@ -74,7 +86,10 @@ fn a_get_has_its_parameters_encoded_once() {
     assert_eq!(header(&call, "Accept"), Some("application/fhir+json"));
     assert_eq!(header(&call, "Prefer"), Some("respond-async, handling=lenient"));
     assert_eq!(header(&call, "Content-Type"), None);
-    assert_eq!(header(&kick_off(&order()).expect("an order"), "Prefer"), Some("respond-async"));
+    assert_eq!(
+        header(&kick_off(&order()).expect("an order"), "Prefer"),
+        Some("respond-async")
+    );
 }
 
 #[test]
@@ -86,7 +101,10 @@ fn values_are_repeated_where_the_server_wants_no_lists() {
         ..order()
     };
     let url = kick_off(&order).expect("an order").url;
-    assert!(url.ends_with("$export?_type=Patient&_type=Observation&_typeFilter=Condition%3Fcode%3Dx,y"), "{url}");
+    assert!(
+        url.ends_with("$export?_type=Patient&_type=Observation&_typeFilter=Condition%3Fcode%3Dx,y"),
+        "{url}"
+    );
 }
 
 #[test]
@@ -99,7 +117,10 @@ fn a_post_has_a_parameters_resource() {
         ..all()
     };
     let call = kick_off(&order).expect("an order");
-    assert_eq!((call.method, call.url.as_str()), ("POST", "https://example.org/fhir/Patient/$export"));
+    assert_eq!(
+        (call.method, call.url.as_str()),
+        ("POST", "https://example.org/fhir/Patient/$export")
+    );
     assert_eq!(header(&call, "Content-Type"), Some("application/fhir+json"));
     let body: serde_json::Value = serde_json::from_str(&call.body.expect("a body")).expect("JSON");
     assert_eq!(body["resourceType"], "Parameters");
@@ -114,7 +135,10 @@ fn a_post_has_a_parameters_resource() {
         found("_typeFilter", "valueString"),
         ["Observation?code=a%26b|c&date=ge2024", "Condition?code=x,y"]
     );
-    let patients = [serde_json::json!({"reference": "Patient/p-1"}), serde_json::json!({"reference": "Patient/p.2"})];
+    let patients = [
+        serde_json::json!({"reference": "Patient/p-1"}),
+        serde_json::json!({"reference": "Patient/p.2"}),
+    ];
     assert_eq!(found("patient", "valueReference"), patients);
     assert_eq!(found("allowPartialManifests", "valueBoolean"), [true]);
     assert_eq!(found("x", "valueString"), ["say \"hi\""]);
@@ -126,7 +150,10 @@ fn a_post_without_parameters_is_still_a_resource() {
         method: Method::Post,
         ..order()
     };
-    assert_eq!(kick_off(&order).expect("an order").body.as_deref(), Some(r#"{"resourceType":"Parameters"}"#));
+    assert_eq!(
+        kick_off(&order).expect("an order").body.as_deref(),
+        Some(r#"{"resourceType":"Parameters"}"#)
+    );
 }
 
 #[test]
@@ -142,14 +169,40 @@ fn what_cannot_be_sent_is_told_before() {
         ..order()
     };
     let cases = [
-        Order { patients: patients(), level: Level::Patient, ..order() },
-        Order { patients: patients(), level: Level::System, ..post() },
-        Order { patients: vec!["p".into(), "Patient/p".into()], ..post() },
-        Order { patients: vec![String::new()], ..post() },
-        Order { level: Level::Group("a/../b".into()), ..order() },
-        Order { level: Level::Group("x".repeat(65)), ..order() },
-        Order { level: Level::Group(String::new()), ..order() },
-        Order { further: vec![(" ".into(), "x".into())], ..order() },
+        Order {
+            patients: patients(),
+            level: Level::Patient,
+            ..order()
+        },
+        Order {
+            patients: patients(),
+            level: Level::System,
+            ..post()
+        },
+        Order {
+            patients: vec!["p".into(), "Patient/p".into()],
+            ..post()
+        },
+        Order {
+            patients: vec![String::new()],
+            ..post()
+        },
+        Order {
+            level: Level::Group("a/../b".into()),
+            ..order()
+        },
+        Order {
+            level: Level::Group("x".repeat(65)),
+            ..order()
+        },
+        Order {
+            level: Level::Group(String::new()),
+            ..order()
+        },
+        Order {
+            further: vec![(" ".into(), "x".into())],
+            ..order()
+        },
         with_base("example.org/fhir"),
         with_base("ftp://example.org/fhir"),
         with_base("https://example.org/fhir?x=y"),

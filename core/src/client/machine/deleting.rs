@@ -16,6 +16,7 @@ impl Client {
         if self.settings.keep_job || self.job.is_deleted {
             return self.end_well();
         }
+        self.lines.push_back(Line::Fetched);
         self.begin_deletion(now);
     }
 

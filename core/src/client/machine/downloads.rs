@@ -173,7 +173,11 @@ impl Downloads {
         }
         self.files[file].state = State::Ready;
         let queue = &mut self.hosts[host].ready;
-        if first { queue.push_front(file) } else { queue.push_back(file) }
+        if first {
+            queue.push_front(file)
+        } else {
+            queue.push_back(file)
+        }
         self.look_at(host);
     }
 
@@ -355,7 +359,9 @@ impl Downloads {
     /// up. Failures of starts that were made before the last counted one are of the same round.
     pub(super) fn count_miss(&mut self, file: FileNo, began: u64, most: u32) -> bool {
         let starts = self.starts;
-        self.files[file].host.is_some_and(|host| self.hosts[host].missed(began, starts, most))
+        self.files[file]
+            .host
+            .is_some_and(|host| self.hosts[host].missed(began, starts, most))
     }
 
     /// Some of it came: the host is alive.

@@ -181,7 +181,9 @@ impl Client {
     }
 
     fn fetch_redirected(&mut self, number: FileNo, answer: &Answer<'_>, now: Millis) {
-        let (Some(flight), Some(file)) = (self.files.flight(number), self.files.file(number)) else { return };
+        let (Some(flight), Some(file)) = (self.files.flight(number), self.files.file(number)) else {
+            return;
+        };
         let from = flight.at.as_deref().unwrap_or(&file.listed.url);
         match links::redirected(answer, from, flight.hops) {
             Ok(target) => self.files.redirect(number, target),
@@ -221,7 +223,9 @@ impl Client {
         let Some(flight) = self.files.end(number) else { return };
         let is_dead = self.miss_host(number, flight.began);
         let walk = self.walk.number;
-        let Some(file) = self.files.file_mut(number) else { return };
+        let Some(file) = self.files.file_mut(number) else {
+            return;
+        };
         file.total += 1;
         file.refused = None;
         file.why = Some(told.clone());
@@ -253,7 +257,11 @@ impl Client {
         if self.job.is_complete {
             return;
         }
-        let waits = self.talk.as_ref().filter(|talk| talk.flight.is_none()).map(|talk| talk.due);
+        let waits = self
+            .talk
+            .as_ref()
+            .filter(|talk| talk.flight.is_none())
+            .map(|talk| talk.due);
         match waits {
             Some(due) => self.begin_walk(due),
             None => self.walk.from_start = true,
@@ -264,7 +272,9 @@ impl Client {
     fn missed(&mut self, number: FileNo, miss: Miss, now: Millis) {
         let Some(flight) = self.files.end(number) else { return };
         let is_dead = self.miss_host(number, flight.began);
-        let Some(file) = self.files.file_mut(number) else { return };
+        let Some(file) = self.files.file_mut(number) else {
+            return;
+        };
         file.tries += 1;
         file.total += 1;
         file.why = Some(miss.told.clone());
@@ -290,7 +300,11 @@ impl Client {
     }
 
     fn lose_host(&mut self, number: FileNo, told: &str) {
-        let place = self.files.file(number).map(|file| url::shown(&file.listed.url)).unwrap_or_default();
+        let place = self
+            .files
+            .file(number)
+            .map(|file| url::shown(&file.listed.url))
+            .unwrap_or_default();
         let why = format!("given up with its server, which gave nothing any more; last, for {place}: {told}");
         self.files.lose_host(number, &why);
     }
@@ -312,7 +326,9 @@ impl Client {
         let total = self.files.all().len();
         let mut message = format!("{lost} of {total} files could not be fetched");
         if unusable > 0 {
-            message.push_str(&format!("; {unusable} entries of the manifest name nothing that can be fetched"));
+            message.push_str(&format!(
+                "; {unusable} entries of the manifest name nothing that can be fetched"
+            ));
         }
         let lost = self.files.all().iter().filter(|file| file.state == State::Lost);
         for file in lost.take(REASONS) {

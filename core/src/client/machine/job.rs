@@ -43,7 +43,7 @@ pub(super) struct Walk {
     pub(super) number: u32,
     /// The page that it is at.
     pub(super) page: usize,
-    /// No page of it was of a running job.
+    /// No page before the present one was of a running job.
     pub(super) is_whole: bool,
     /// The pages' URLs so far: none may come twice.
     pub(super) urls: BTreeSet<String>,

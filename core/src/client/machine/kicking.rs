@@ -92,7 +92,10 @@ impl Client {
         talk.busy += 1;
         let busy = talk.busy;
         if self.is_cancelled || busy >= most {
-            let message = format!("the server takes no export for now (status {}, {busy} times){told}", answer.status);
+            let message = format!(
+                "the server takes no export for now (status {}, {busy} times){told}",
+                answer.status
+            );
             return self.refuse("busy", &message, true);
         }
         let longest = self.settings.poll_most.saturating_mul(BUSY_POLLS);
@@ -108,7 +111,11 @@ impl Client {
         match trouble {
             // Nothing has been sent.
             Trouble::Connect | Trouble::Tls => {
-                let most = if trouble == Trouble::Tls { MOST_LOST } else { self.settings.attempts.max(1) };
+                let most = if trouble == Trouble::Tls {
+                    MOST_LOST
+                } else {
+                    self.settings.attempts.max(1)
+                };
                 self.retry_kick_off(most, trouble.told(), now);
             }
             _ => self.kick_off_lost(trouble.told(), now),
@@ -126,8 +133,16 @@ impl Client {
         talk.tries += 1;
         let tries = talk.tries;
         if self.is_cancelled || tries >= most {
-            let base = self.order.as_ref().map(|order| url::shown(&order.base)).unwrap_or_default();
-            return self.refuse("unreachable", &format!("{base} did not take the kick-off ({tries} tries): {told}"), true);
+            let base = self
+                .order
+                .as_ref()
+                .map(|order| url::shown(&order.base))
+                .unwrap_or_default();
+            return self.refuse(
+                "unreachable",
+                &format!("{base} did not take the kick-off ({tries} tries): {told}"),
+                true,
+            );
         }
         let wait = self.growing(tries);
         if let Some(talk) = self.talk.as_mut() {

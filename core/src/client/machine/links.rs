@@ -55,8 +55,14 @@ mod tests {
 
     #[test]
     fn redirects_are_followed_five_times_and_never_out_of_https() {
-        assert_eq!(redirect("https://h/a/b", Some("c?d"), 4).as_deref(), Ok("https://h/a/c?d"));
-        assert_eq!(redirect("http://h/a", Some("https://i/"), 0).as_deref(), Ok("https://i/"));
+        assert_eq!(
+            redirect("https://h/a/b", Some("c?d"), 4).as_deref(),
+            Ok("https://h/a/c?d")
+        );
+        assert_eq!(
+            redirect("http://h/a", Some("https://i/"), 0).as_deref(),
+            Ok("https://i/")
+        );
         assert!(redirect("https://h/a", Some("b"), 5).is_err());
         assert!(redirect("https://h/a", Some("http://h/b"), 0).is_err());
         assert!(redirect("https://h/a", None, 0).is_err());
@@ -65,10 +71,19 @@ mod tests {
 
     #[test]
     fn what_a_server_names_with_http_is_asked_with_https_where_it_is_itself() {
-        assert_eq!(named("https://h/x", "http://h/jobs/1"), Ok(("https://h/jobs/1".into(), true)));
+        assert_eq!(
+            named("https://h/x", "http://h/jobs/1"),
+            Ok(("https://h/jobs/1".into(), true))
+        );
         assert!(named("https://h/x", "http://other/jobs/1").is_err());
-        assert_eq!(named("http://h/x", "http://other/jobs/1"), Ok(("http://other/jobs/1".into(), false)));
-        assert_eq!(named("https://h/x/y", "jobs/1"), Ok(("https://h/x/jobs/1".into(), false)));
+        assert_eq!(
+            named("http://h/x", "http://other/jobs/1"),
+            Ok(("http://other/jobs/1".into(), false))
+        );
+        assert_eq!(
+            named("https://h/x/y", "jobs/1"),
+            Ok(("https://h/x/jobs/1".into(), false))
+        );
         assert!(named("https://h/x", "urn:uuid:1").is_err());
     }
 }

@@ -18,13 +18,18 @@ enum By {
 /// For each file found, the known one that it is; `None` where it is new. `None` altogether where a known file is not among
 /// them, or has another type or another number of resources.
 pub(super) fn matched(known: &[(FileNo, &Listed)], found: &[&Listed]) -> Option<Vec<Option<FileNo>>> {
-    [By::Url, By::UrlWithoutQuery, By::Place].into_iter().find_map(|by| matched_by(by, known, found))
+    [By::Url, By::UrlWithoutQuery, By::Place]
+        .into_iter()
+        .find_map(|by| matched_by(by, known, found))
 }
 
 fn matched_by(by: By, known: &[(FileNo, &Listed)], found: &[&Listed]) -> Option<Vec<Option<FileNo>>> {
     let mut waiting: BTreeMap<_, VecDeque<(FileNo, &Listed)>> = BTreeMap::new();
     for &(file, listed) in known {
-        waiting.entry((listed.kind, key(by, listed))).or_default().push_back((file, listed));
+        waiting
+            .entry((listed.kind, key(by, listed)))
+            .or_default()
+            .push_back((file, listed));
     }
     let mut left = known.len();
     let mut out = Vec::with_capacity(found.len());

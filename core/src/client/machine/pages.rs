@@ -26,7 +26,6 @@ impl Client {
         let from = self.talk.as_ref().map(|talk| talk.at.clone()).unwrap_or_default();
         let next = manifest.next.clone();
         self.walk.went_well();
-        self.walk.is_whole &= is_final;
         if let Err(why) = self.take_page(manifest, &from) {
             return self.differs(why, now);
         }
@@ -44,6 +43,7 @@ impl Client {
             let message = "the pages of the manifest lead back to one that was there before";
             return self.give_up_call(failure("bad-page", message, true), now);
         }
+        self.walk.is_whole &= is_final;
         self.walk.page += 1;
         if self.walk.page >= MOST_PAGES || self.files.all().len() > MOST_FILES {
             let message = format!("the manifest has more than {MOST_PAGES} pages or {MOST_FILES} files");
@@ -53,7 +53,7 @@ impl Client {
     }
 
     fn last_page_came(&mut self, answer: &Answer<'_>, is_final: bool, now: Millis) {
-        if self.walk.is_whole {
+        if self.walk.is_whole && is_final {
             if self.walk.page + 1 < self.job.pages.len() {
                 return self.differs("pages that were there are missing", now);
             }
@@ -106,8 +106,10 @@ impl Client {
         let places = match self.job.pages.get(number) {
             None => vec![None; found.len()],
             Some(known) => {
-                let known: Vec<(FileNo, &Listed)> =
-                    known.iter().map(|&file| (file, &self.files.all()[file].listed)).collect();
+                let known: Vec<(FileNo, &Listed)> = known
+                    .iter()
+                    .map(|&file| (file, &self.files.all()[file].listed))
+                    .collect();
                 let listed: Vec<&Listed> = found.iter().map(|found| &found.listed).collect();
                 matching::matched(&known, &listed).ok_or("its files differ")?
             }

@@ -42,12 +42,20 @@ impl Client {
         let own = values(answer.headers, "x-export-status").next().and_then(status_code);
         let own = own.filter(|_| answer.status == 200);
         let status = own.unwrap_or(answer.status);
-        let said = if status < 400 { Said::default() } else { Said::read(answer.body) };
+        let said = if status < 400 {
+            Said::default()
+        } else {
+            Said::read(answer.body)
+        };
         let told = format!("status {status}{}", said.tail());
         if own.is_some_and(|own| own >= 400) {
             return self.job_failed(&told, now);
         }
-        let asked = if status < 400 { None } else { self.asked_wait(answer, now) };
+        let asked = if status < 400 {
+            None
+        } else {
+            self.asked_wait(answer, now)
+        };
         match status {
             202 => self.still_running(answer, now),
             200 => self.read_page(answer, true, now),
@@ -76,7 +84,6 @@ impl Client {
             return self.strike("the job, which had ended, is said to run", asked, now);
         }
         self.walk.went_well();
-        self.walk.is_whole = false;
         // Without having been asked for, a list of files from a running job may be anything.
         let is_partial = self.order.as_ref().is_some_and(|order| order.partial) && !answer.body.is_empty();
         if is_partial {
@@ -88,7 +95,10 @@ impl Client {
     fn read_page(&mut self, answer: &Answer<'_>, is_final: bool, now: Millis) {
         match manifest::read(answer.body) {
             Ok((manifest, findings)) => {
-                for finding in findings.iter().filter(|finding| finding.severity == manifest::Severity::Error) {
+                for finding in findings
+                    .iter()
+                    .filter(|finding| finding.severity == manifest::Severity::Error)
+                {
                     self.warn(format!("the manifest is not as it should be: {}", finding.message));
                 }
                 self.page_came(manifest, answer, is_final, now);

@@ -37,7 +37,11 @@ impl Client {
             Line::KickOff(is_sent) => left.is_open = is_sent,
             Line::Status(status_url) => {
                 if !url::is_absolute(&status_url) {
-                    return Err(failure("bad-journal", "the journal holds a status URL that is none", false));
+                    return Err(failure(
+                        "bad-journal",
+                        "the journal holds a status URL that is none",
+                        false,
+                    ));
                 }
                 self.job.status_url = Some(status_url);
                 self.stage = Stage::Job;
@@ -45,6 +49,7 @@ impl Client {
             }
             Line::Page(page) => self.recall_page(page)?,
             Line::Complete => self.job.is_complete = true,
+            Line::Fetched => {}
             Line::Safe(file, receipt) => self.files.restore(file, receipt),
             Line::Warning(text) => self.warnings.push(text),
             Line::Cancel => self.is_cancelled = true,
@@ -56,14 +61,18 @@ impl Client {
 
     fn recall_page(&mut self, page: Page) -> Result<(), Failure> {
         if page.number > self.job.pages.len() {
-            return Err(failure("bad-journal", "a page of the manifest is missing in the journal", false));
+            return Err(failure(
+                "bad-journal",
+                "a page of the manifest is missing in the journal",
+                false,
+            ));
         }
         let mut files = Vec::with_capacity(page.entries.len());
         for entry in page.entries {
             files.push(match entry {
                 Entry::Known(file) => file,
                 Entry::New(listed) => {
-                    let wrong = (!url::is_absolute(&listed.url)).then_some("it is no http or https URL");
+                    let wrong = self.wrong_with(&listed.url);
                     self.files.add(listed, wrong, 0)
                 }
             });
@@ -82,6 +91,15 @@ impl Client {
             job.unusable.push(page.unusable);
         }
         Ok(())
+    }
+
+    /// As it was said when the file was listed: `https` is not left.
+    fn wrong_with(&self, target: &str) -> Option<&'static str> {
+        let is_secure = self.job.status_url.as_deref().is_some_and(url::is_secure);
+        if !url::is_absolute(target) {
+            return Some("it is no http or https URL");
+        }
+        (is_secure && !url::is_secure(target)).then_some("it leads from https to http")
     }
 
     fn go_on(&mut self, left: &Left) {

@@ -1,1 +1,11 @@
-//! Tests.
+//! The machine by its rules, and in storms.
+
+mod deleting;
+mod fetching;
+mod kicking;
+mod polling;
+mod resuming;
+mod stage;
+mod storm;
+mod table;
+mod world;

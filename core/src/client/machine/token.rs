@@ -139,7 +139,13 @@ mod tests {
         };
         let trust = Trust::new("https://h/fhir", &settings).expect("origins");
         assert!(trust.sends("https://H:443/x", 0) && trust.sends("https://files.example:8443/f", 0));
-        for other in ["http://h/x", "https://h.evil/x", "https://h:8443/", "https://me:pw@h/x", "nonsense"] {
+        for other in [
+            "http://h/x",
+            "https://h.evil/x",
+            "https://h:8443/",
+            "https://me:pw@h/x",
+            "nonsense",
+        ] {
             assert!(!trust.sends(other, 0), "{other}");
         }
         assert!(!trust.sends("https://h/x", 1));
@@ -153,7 +159,11 @@ mod tests {
             has_token: false,
             ..settings.clone()
         };
-        assert!(!Trust::new("https://h/fhir", &none).expect("origins").sends("https://h/x", 0));
+        assert!(
+            !Trust::new("https://h/fhir", &none)
+                .expect("origins")
+                .sends("https://h/x", 0)
+        );
         let odd = Settings {
             token_origins: vec!["files.example".into()],
             ..settings
