@@ -90,7 +90,14 @@ fn what_is_fetched_is_what_export_writes() {
         &["--type", "Observation", "--since", "2000-01-01T00:00:00Z"],
         &["--type", "Observation", "--max-resources", "7"],
         &["--type", "Patient,Condition", "--compress", "gzip"],
-        &["--type", "Patient,Condition", "--compress", "zstd", "--max-bytes", "20KB"],
+        &[
+            "--type",
+            "Patient,Condition",
+            "--compress",
+            "zstd",
+            "--max-bytes",
+            "20KB",
+        ],
         &["--type", "Patient,Condition,Organization", "--organize-by", "Patient"],
         &[
             "--type",
@@ -118,18 +125,37 @@ fn when_all_is_safe_nothing_but_the_output_is_left() {
     let folder = data();
     let server = Server::open(&folder);
     let ran = folder
-        .run(&["pull", &server.base, "-o", "out", "--report", "json", "--type", "Patient,Group"])
+        .run(&[
+            "pull",
+            &server.base,
+            "-o",
+            "out",
+            "--report",
+            "json",
+            "--type",
+            "Patient,Group",
+        ])
         .ends(0);
     let report: Value = serde_json::from_str(&ran.out).expect("JSON");
     let status = report["statusUrl"].as_str().expect("a URL");
     server.get(status, &[]).is(404);
     assert_eq!(report["sent"]["lines"], report["kept"]);
-    assert!(report["files"].as_array().expect("files").iter().all(|file| file["verified"] == true));
+    assert!(
+        report["files"]
+            .as_array()
+            .expect("files")
+            .iter()
+            .all(|file| file["verified"] == true)
+    );
     let names = folder.files("out");
     assert!(names.iter().all(|name| !name.starts_with('.')), "{names:?}");
     // As `sha256sum -c` reads it.
     let sums = folder.read("out/SHA256SUMS");
-    let summed: Vec<&str> = sums.lines().filter_map(|line| line.split_once("  ")).map(|(_, name)| name).collect();
+    let summed: Vec<&str> = sums
+        .lines()
+        .filter_map(|line| line.split_once("  "))
+        .map(|(_, name)| name)
+        .collect();
     let others: Vec<&str> = names
         .iter()
         .map(String::as_str)
@@ -138,7 +164,16 @@ fn when_all_is_safe_nothing_but_the_output_is_left() {
     assert_eq!(summed, others);
 
     let ran = folder
-        .run(&["pull", &server.base, "-o", "kept", "--keep-job", "--no-checksums", "--report", "json"])
+        .run(&[
+            "pull",
+            &server.base,
+            "-o",
+            "kept",
+            "--keep-job",
+            "--no-checksums",
+            "--report",
+            "json",
+        ])
         .ends(0);
     let report: Value = serde_json::from_str(&ran.out).expect("JSON");
     server.get(report["statusUrl"].as_str().expect("a URL"), &[]).is(200);
@@ -162,15 +197,32 @@ fn a_group_and_a_list_of_patients_are_what_export_makes_of_them() {
         &["--group", group][..],
         &["--patients", "ids"],
         &["--patient", &ids.join(",")],
-        &["--patients", "ids", "--since", "2000-01-01T00:00:00Z", "--elements", "id,status"],
+        &[
+            "--patients",
+            "ids",
+            "--since",
+            "2000-01-01T00:00:00Z",
+            "--elements",
+            "id,status",
+        ],
     ]
     .iter()
     .enumerate()
     {
         let words = [words, &["--type", types][..]].concat();
         let (out, direct) = (format!("out{index}"), format!("direct{index}"));
-        folder.run(&[&["pull", &server.base, "-o", &out], &words[..]].concat()).ends(0);
-        folder.run(&[&["export", "data", "-o", &direct, "--fhir-base", &server.base], &words[..]].concat()).ends(0);
+        folder
+            .run(&[&["pull", &server.base, "-o", &out], &words[..]].concat())
+            .ends(0);
+        folder
+            .run(
+                &[
+                    &["export", "data", "-o", &direct, "--fhir-base", &server.base],
+                    &words[..],
+                ]
+                .concat(),
+            )
+            .ends(0);
         assert!(files(&folder, &out) == files(&folder, &direct), "{words:?}");
         assert!(!files(&folder, &out).is_empty());
     }
@@ -183,7 +235,17 @@ fn clients_of_smart_are_let_in_with_every_kind_of_key() {
     folder.write("rsa.pem", include_str!("keys/test-only-rsa.pem"));
     folder.write("ec.pem", include_str!("keys/test-only-ec.pem"));
     folder.write("keys.json", include_str!("keys/test-only.jwks.json"));
-    let add = ["client", "add", "app", "--id", "app", "--jwks", "jwks.json", "--scope", "system/*.read"];
+    let add = [
+        "client",
+        "add",
+        "app",
+        "--id",
+        "app",
+        "--jwks",
+        "jwks.json",
+        "--scope",
+        "system/*.read",
+    ];
     folder.run(&add).ends(0);
     for arguments in [&[][..], &["--profile", "oracle"]] {
         let server = Server::start(&folder, arguments);
@@ -198,13 +260,33 @@ fn clients_of_smart_are_let_in_with_every_kind_of_key() {
         {
             let out = format!("out-{}-{index}", arguments.len());
             let group = group(&folder);
-            let words = ["pull", &server.base, "-o", &out, "--type", "Patient,Condition", "--group", &group];
+            let words = [
+                "pull",
+                &server.base,
+                "-o",
+                &out,
+                "--type",
+                "Patient,Condition",
+                "--group",
+                &group,
+            ];
             folder
                 .run(&[&words[..], &["--client-id", "app", "--key"], key].concat())
                 .ends(0);
             assert_eq!(folder.files(&out).len(), 4, "{key:?}");
         }
-        let wrong = ["pull", &server.base, "-o", "none", "--client-id", "other", "--key", "keys.json", "--key-id", "ec-of-tests"];
+        let wrong = [
+            "pull",
+            &server.base,
+            "-o",
+            "none",
+            "--client-id",
+            "other",
+            "--key",
+            "keys.json",
+            "--key-id",
+            "ec-of-tests",
+        ];
         folder.run(&wrong).ends(3).tells(&["invalid_client"]);
         std::fs::remove_dir_all(folder.path("none")).expect("removes");
         let open = ["pull", &server.base, "-o", "none", "--type", "Patient"];
@@ -218,10 +300,22 @@ fn kicked_off_today_and_fetched_tomorrow() {
     let folder = data();
     let server = Server::open(&folder);
     let ran = folder
-        .run(&["pull", &server.base, "--system", "-o", "out", "--type", "Patient", "--detach"])
+        .run(&[
+            "pull",
+            &server.base,
+            "--system",
+            "-o",
+            "out",
+            "--type",
+            "Patient",
+            "--detach",
+        ])
         .ends(0);
     assert!(ran.err.contains("--resume out"), "{ran:?}");
-    assert_eq!(folder.files("out").iter().filter(|name| !name.starts_with('.')).count(), 0);
+    assert_eq!(
+        folder.files("out").iter().filter(|name| !name.starts_with('.')).count(),
+        0
+    );
     // Nobody else takes the folder meanwhile.
     folder
         .run(&["pull", &server.base, "-o", "out"])
@@ -229,18 +323,52 @@ fn kicked_off_today_and_fetched_tomorrow() {
         .tells(&["--resume out"]);
     let ran = folder.run(&["pull", "--status", "out", "--report", "json"]).ends(0);
     let status: Value = serde_json::from_str(&ran.out).expect("JSON");
-    assert!(status["statusUrl"].as_str().is_some_and(|url| url.starts_with(&server.base)));
+    assert!(
+        status["statusUrl"]
+            .as_str()
+            .is_some_and(|url| url.starts_with(&server.base))
+    );
     folder
         .run(&["pull", "--resume", "out", "--type", "Condition"])
         .ends(2)
         .tells(&["cannot be changed"]);
     folder.run(&["pull", "--resume", "out", "--parallel", "2"]).ends(0);
-    folder.run(&["export", "data", "-o", "direct", "--type", "Patient"]).ends(0);
-    assert!(files(&folder, "out") == files(&folder, "direct"));
     folder
-        .run(&["pull", "--resume", "out"])
-        .ends(2)
-        .tells(&["no pull is under way"]);
+        .run(&["export", "data", "-o", "direct", "--type", "Patient"])
+        .ends(0);
+    assert!(files(&folder, "out") == files(&folder, "direct"));
+    folder.run(&["pull", "--resume", "out"]).ends(0).tells(&["is complete"]);
+}
+
+#[test]
+fn one_that_was_killed_before_it_asked_anybody_begins_anew() {
+    let folder = data();
+    let server = Server::open(&folder);
+    folder
+        .run(&["pull", &server.base, "-o", "out", "--type", "Patient", "--detach"])
+        .ends(0);
+    for journal in [None, Some(""), Some("{\"torn")] {
+        let path = folder.path("out/.fhirehose-pull/journal");
+        match journal {
+            None => std::fs::remove_file(path).expect("removes"),
+            Some(text) => std::fs::write(path, text).expect("writes"),
+        }
+        folder.run(&["pull", "--resume", "out"]).ends(0);
+        assert_eq!(folder.files("out").len(), 3);
+        std::fs::remove_dir_all(folder.path("out")).expect("removes");
+        folder
+            .run(&["pull", &server.base, "-o", "out", "--type", "Patient", "--detach"])
+            .ends(0);
+    }
+    std::fs::remove_file(folder.path("out/.fhirehose-pull/journal")).expect("removes");
+    folder
+        .run(&["pull", &server.base, "-o", "out", "--type", "Condition"])
+        .ends(0);
+    assert!(folder.path("out/Condition.000.ndjson").exists());
+    // Killed while the hidden folder was removed.
+    folder.write("out/.fhirehose-pull-done/parts/x", "");
+    folder.run(&["pull", "--resume", "out"]).ends(0).tells(&["is complete"]);
+    assert!(!folder.path("out/.fhirehose-pull-done").exists());
 }
 
 #[test]
@@ -278,13 +406,17 @@ fn what_makes_no_sense_is_told_before_anybody_is_asked() {
         assert!(!folder.path("out").exists(), "{words:?}");
     }
     folder.write("bearer", "token\n");
-    let far = ["pull", "http://example.org/fhir", "-o", "out", "--bearer-file", "bearer"];
+    let far = [
+        "pull",
+        "http://example.org/fhir",
+        "-o",
+        "out",
+        "--bearer-file",
+        "bearer",
+    ];
     folder.run(&far).ends(2).tells(&["not https"]);
     folder.write("full/file", "x");
-    folder
-        .run(&["pull", url, "-o", "full"])
-        .ends(2)
-        .tells(&["not empty"]);
+    folder.run(&["pull", url, "-o", "full"]).ends(2).tells(&["not empty"]);
     folder
         .run(&["pull", "--resume", "data"])
         .ends(2)

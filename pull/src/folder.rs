@@ -4,10 +4,17 @@ use std::fs::{self, File, TryLockError};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use fhirehose_native::folder::MANIFEST;
+
 use crate::error::PullError;
+use crate::journal;
 
 /// Name of the hidden folder.
 const HIDDEN: &str = ".fhirehose-pull";
+/// Its name when the output stands: what is left of it is rubbish.
+const DONE: &str = ".fhirehose-pull-done";
+const JOURNAL: &str = "journal";
+const SAVED: &str = "saved";
 
 /// The output folder, locked.
 #[derive(Debug)]
@@ -20,20 +27,20 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// Takes a folder that is new or empty, and remembers how the pull is gone on with.
+    /// Takes a folder that is new or empty, and remembers how the pull is gone on with. One that was killed before it had
+    /// asked anybody anything leaves nothing to go on with: its folder is taken over.
     pub(crate) fn create(out: &Path, saved: &str) -> Result<Folder, PullError> {
         fs::create_dir_all(out).map_err(|error| PullError::disk("make", out, &error))?;
         let entries = fs::read_dir(out).map_err(|error| PullError::disk("read", out, &error))?;
-        for entry in entries.flatten() {
-            let name = entry.file_name();
-            if name == HIDDEN {
-                return Err(PullError::usage(format!(
-                    "a pull into {} was begun before: `fhirehose pull --resume {0}` goes on with it, `--cancel {0}` ends it",
-                    out.display()
-                )));
-            }
+        if entries.flatten().any(|entry| entry.file_name() != HIDDEN) {
             return Err(PullError::usage(format!(
                 "{} is not empty; a pull needs a folder that is new or empty",
+                out.display()
+            )));
+        }
+        if has_begun(out) {
+            return Err(PullError::usage(format!(
+                "a pull into {} was begun before: `fhirehose pull --resume {0}` goes on with it, `--cancel {0}` ends it",
                 out.display()
             )));
         }
@@ -42,7 +49,14 @@ impl Folder {
         fs::create_dir_all(&parts).map_err(|error| PullError::disk("make", &parts, &error))?;
         only_for_us(&hidden);
         let folder = Folder::locked(out, hidden)?;
-        write_whole(&folder.hidden.join("saved"), saved)?;
+        let journal = folder.journal();
+        match fs::remove_file(&journal) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(PullError::disk("remove", &journal, &error));
+            }
+            _ => {}
+        }
+        write_whole(&folder.hidden.join(SAVED), saved)?;
         Ok(folder)
     }
 
@@ -77,7 +91,7 @@ impl Folder {
 
     /// The journal.
     pub(crate) fn journal(&self) -> PathBuf {
-        self.hidden.join("journal")
+        self.hidden.join(JOURNAL)
     }
 
     /// Where parts lie until all of them are there.
@@ -92,16 +106,37 @@ impl Folder {
         for entry in entries.flatten() {
             if !is_named(&entry.file_name().to_string_lossy()) {
                 let path = entry.path();
-                fs::remove_file(&path).map_err(|error| PullError::disk("remove", &path, &error))?;
+                let removed = if path.is_dir() {
+                    fs::remove_dir_all(&path)
+                } else {
+                    fs::remove_file(&path)
+                };
+                removed.map_err(|error| PullError::disk("remove", &path, &error))?;
             }
         }
         Ok(())
     }
 
-    /// The output stands: the hidden folder goes.
+    /// The output stands, or is not wanted any more: the hidden folder goes, in one step.
     pub(crate) fn remove_hidden(self) -> Result<(), PullError> {
-        fs::remove_dir_all(&self.hidden).map_err(|error| PullError::disk("remove", &self.hidden, &error))
+        let done = self.out.join(DONE);
+        let renamed = fs::rename(&self.hidden, &done);
+        renamed.map_err(|error| PullError::disk("remove", &self.hidden, &error))?;
+        fs::remove_dir_all(&done).map_err(|error| PullError::disk("remove", &done, &error))
     }
+}
+
+/// Whether a pull that was begun in a folder has remembered anything: only then has it asked anybody.
+pub fn has_begun(out: &Path) -> bool {
+    journal::read(&journal_of(out)).is_ok_and(|lines| !lines.is_empty())
+}
+
+/// Whether a folder holds an output that is complete, and no pull is under way in it. Removes what a pull that was killed in
+/// its last moment has left.
+pub fn is_complete(out: &Path) -> bool {
+    // What cannot be removed is hidden, and is of no consequence.
+    let _ = fs::remove_dir_all(out.join(DONE));
+    !out.join(HIDDEN).exists() && out.join(MANIFEST).exists()
 }
 
 /// What was saved of the pull that was begun in a folder, for going on with it.
@@ -109,7 +144,7 @@ impl Folder {
 /// # Errors
 /// No pull is under way there, or the file cannot be read.
 pub fn saved(out: &Path) -> Result<String, PullError> {
-    let path = out.join(HIDDEN).join("saved");
+    let path = out.join(HIDDEN).join(SAVED);
     if !path.exists() {
         return Err(PullError::usage(format!(
             "no pull is under way in {}: there is nothing to go on with",
@@ -121,7 +156,7 @@ pub fn saved(out: &Path) -> Result<String, PullError> {
 
 /// Where the journal of a folder is, for looking at it only.
 pub(crate) fn journal_of(out: &Path) -> PathBuf {
-    out.join(HIDDEN).join("journal")
+    out.join(HIDDEN).join(JOURNAL)
 }
 
 /// Writes a small file that is there whole or not at all.

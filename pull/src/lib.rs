@@ -19,7 +19,7 @@ mod report;
 pub use driver::{Begin, Pull, cancel, pull};
 pub use error::{PullError, PullErrorKind};
 pub use finish::{Again, Keep};
-pub use folder::saved;
+pub use folder::{has_begun, is_complete, saved};
 pub use http::HttpOptions;
 pub use progress::{Progress, Stop};
 pub use report::{Pulled, PulledFile, Status, status};

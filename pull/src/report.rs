@@ -209,7 +209,11 @@ fn blames(pull: &Pull, receipts: &[(FileNo, Receipt)]) -> Vec<String> {
 pub(crate) fn phase(phase: &Phase, now: Millis) -> String {
     let wait = |next: &Option<Millis>| {
         let seconds = next.map_or(0, |next| next.saturating_sub(now) / 1000);
-        if seconds > 2 { format!(", asking again in {seconds} s") } else { String::new() }
+        if seconds > 2 {
+            format!(", asking again in {seconds} s")
+        } else {
+            String::new()
+        }
     };
     match phase {
         Phase::KickingOff { next, .. } => format!("kicking off{}", wait(next)),
@@ -225,7 +229,11 @@ pub(crate) fn phase(phase: &Phase, now: Millis) -> String {
             ..
         } => {
             let more = if *is_complete { "" } else { " so far" };
-            let lost = if *lost > 0 { format!(", {lost} given up") } else { String::new() };
+            let lost = if *lost > 0 {
+                format!(", {lost} given up")
+            } else {
+                String::new()
+            };
             format!("file {done} of {total}{more}{lost}")
         }
         Phase::Deleting => "deleting the job at the server".to_owned(),

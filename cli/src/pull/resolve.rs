@@ -26,13 +26,18 @@ use crate::threads;
 /// What a pull is resolved for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// A new one, of which this is remembered.
-    Begin(String),
+    /// A new one.
+    Begin {
+        /// What is remembered of it.
+        saved: String,
+        /// The folder.
+        out: PathBuf,
+    },
     /// One that was begun in this folder.
     GoOn(PathBuf),
 }
 
-/// The pull, and whether what comes is held against the request.
+/// The pull; `None`: there are faults.
 pub(super) fn resolve(args: &PullArgs, purpose: Purpose, faults: &mut Faults) -> Option<Pull> {
     let asked = &args.request;
     let base = base(args, faults);
@@ -43,8 +48,7 @@ pub(super) fn resolve(args: &PullArgs, purpose: Purpose, faults: &mut Faults) ->
     let http = http(args, faults);
     let (out, saved, begin) = match purpose {
         Purpose::GoOn(out) => (out, String::new(), Begin::Resume { base }),
-        Purpose::Begin(saved) => {
-            let out = args.output.clone().unwrap_or_default();
+        Purpose::Begin { saved, out } => {
             let begin = match &args.job {
                 Some(status_url) => Begin::Job {
                     status_url: status_url.clone(),

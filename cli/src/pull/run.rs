@@ -40,7 +40,8 @@ fn new(args: &PullArgs) -> Result<Pull, Exit> {
         faults.usage(text);
         String::new()
     });
-    resolve(args, Purpose::Begin(saved), &mut faults).ok_or_else(|| faults.tell())
+    let out = args.output.clone().unwrap_or_default();
+    resolve(args, Purpose::Begin { saved, out }, &mut faults).ok_or_else(|| faults.tell())
 }
 
 /// The pull that was begun in a folder, by the command line that it was begun with, and what was given now besides.
@@ -56,8 +57,15 @@ fn remembered(now: &PullArgs, out: &Path) -> Result<(ReportArg, Pull), Exit> {
         ));
     }
     let out = std::path::absolute(out).map_err(|error| told(format!("{}: {error}", out.display())))?;
-    let saved = fhirehose_pull::saved(&out).map_err(|error| told(error.to_string()))?;
-    let saved = Saved::read(&saved).map_err(told)?;
+    if now.resume.is_some() && fhirehose_pull::is_complete(&out) {
+        messages::note(format_args!(
+            "{} is complete: there is nothing to go on with",
+            out.display()
+        ));
+        return Err(Exit::Done);
+    }
+    let text = fhirehose_pull::saved(&out).map_err(|error| told(error.to_string()))?;
+    let saved = Saved::read(&text).map_err(told)?;
     let matches = Cli::command().try_get_matches_from(saved.with(&given_now()));
     let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches));
     let Command::Pull(mut args) = cli.map_err(|error| usage(&error))?.command else {
@@ -68,7 +76,13 @@ fn remembered(now: &PullArgs, out: &Path) -> Result<(ReportArg, Pull), Exit> {
     std::env::set_current_dir(saved.folder())
         .map_err(|error| told(format!("the folder that the pull was begun in is gone: {error}")))?;
     let mut faults = Faults::default();
-    let pull = resolve(&args, Purpose::GoOn(out), &mut faults);
+    // One that was killed before it had asked anybody anything begins anew.
+    let purpose = if fhirehose_pull::has_begun(&out) {
+        Purpose::GoOn(out)
+    } else {
+        Purpose::Begin { saved: text, out }
+    };
+    let pull = resolve(&args, purpose, &mut faults);
     pull.map(|pull| (args.report, pull)).ok_or_else(|| faults.tell())
 }
 
