@@ -182,10 +182,7 @@ fn text(pulled: &Pulled, out: &Path) -> String {
     dropped(pulled, &mut line);
     let bad = pulled.sum(|file| file.bad);
     if bad > 0 {
-        line(
-            "bad",
-            format!("{} that are not FHIR; error/ tells where", counted(bad, "line")),
-        );
+        line("bad", format!("{} not FHIR; error/ tells where", counted(bad, "line")));
     }
     let seconds = pulled.took.as_secs_f64();
     let rate = total.plain as f64 / seconds.max(0.001) / 1e6;
