@@ -97,6 +97,11 @@ impl PartSink {
 }
 
 impl PartFile {
+    /// SHA-256 of what has been stored so far, where it is made.
+    pub(crate) fn digest(&self) -> Option<[u8; 32]> {
+        self.out.hasher.clone().map(|hasher| hasher.finalize().into())
+    }
+
     fn write(&mut self, lines: &[u8]) -> io::Result<()> {
         self.bytes += lines.len() as u64;
         let Some(encoding) = &mut self.encoding else {
@@ -178,6 +183,11 @@ fn hexadecimal(bytes: &[u8]) -> String {
 }
 
 impl PartSink {
+    /// SHA-256 of nothing, where checksums are made.
+    pub(crate) fn empty(&self) -> Option<[u8; 32]> {
+        self.hashes.then(|| Sha256::new().finalize().into())
+    }
+
     /// Opens a part outside the engine.
     pub(crate) fn begin(&self, name: &FileName) -> io::Result<PartFile> {
         self.open(name)
