@@ -102,7 +102,8 @@ impl PartFile {
         self.out.hasher.clone().map(|hasher| hasher.finalize().into())
     }
 
-    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+    /// Appends whole lines, or pieces of them.
+    pub(crate) fn write(&mut self, lines: &[u8]) -> io::Result<()> {
         self.bytes += lines.len() as u64;
         let Some(encoding) = &mut self.encoding else {
             return self.out.write(lines);
@@ -191,11 +192,6 @@ impl PartSink {
     /// Opens a part outside the engine.
     pub(crate) fn begin(&self, name: &FileName) -> io::Result<PartFile> {
         self.open(name)
-    }
-
-    /// Writes into one that was opened so.
-    pub(crate) fn put(&self, part: &mut PartFile, lines: &[u8]) -> io::Result<()> {
-        part.write(lines)
     }
 
     /// Completes it.

@@ -241,11 +241,15 @@ enum Keeper {
     /// Through the engine.
     Engine(Box<Export<PartSink>>),
     /// As it is.
-    Whole {
-        sink: PartSink,
-        part: Option<PartFile>,
-        name: FileName,
-    },
+    Whole(Box<Whole>),
+}
+
+/// A part that takes everything.
+struct Whole {
+    sink: PartSink,
+    /// A file without a byte has none.
+    part: Option<PartFile>,
+    name: FileName,
 }
 
 impl Keeper {
@@ -258,7 +262,7 @@ impl Keeper {
                 export.begin_input(&name).map_err(engine)?;
                 Ok(Keeper::Engine(Box::new(export)))
             }
-            _ => Ok(Keeper::Whole {
+            _ => Ok(Keeper::Whole(Box::new(Whole {
                 sink,
                 part: None,
                 name: FileName {
@@ -266,22 +270,14 @@ impl Keeper {
                     type_name: type_of(work),
                     sequence: 0,
                 },
-            }),
+            }))),
         }
     }
 
     fn take(&mut self, block: &[u8]) -> Result<(), Fault> {
         match self {
             Keeper::Engine(export) => export.push(block).map_err(engine),
-            Keeper::Whole { sink, part, name } => {
-                if part.is_none() {
-                    *part = Some(sink.begin(name).map_err(Fault::Disk)?);
-                }
-                match part {
-                    Some(part) => sink.put(part, block).map_err(Fault::Disk),
-                    None => Ok(()),
-                }
-            }
+            Keeper::Whole(whole) => whole.take(block).map_err(Fault::Disk),
         }
     }
 
@@ -293,24 +289,35 @@ impl Keeper {
                 let (report, sink) = export.finish().map_err(engine)?;
                 Ok((filtered(&report, sink), None))
             }
-            Keeper::Whole { mut sink, part, .. } => {
-                // A file without a byte has no part.
-                let mut came = sink.empty();
-                if let Some(mut part) = part {
-                    came = part.digest();
-                    if open {
-                        sink.put(&mut part, b"\n").map_err(Fault::Disk)?;
-                    }
-                    sink.end(part, lines).map_err(Fault::Disk)?;
-                }
-                let receipt = Receipt {
-                    kept: lines,
-                    parts: sink.closed,
-                    ..Receipt::default()
-                };
-                Ok((receipt, came))
-            }
+            Keeper::Whole(whole) => whole.finish(open, lines).map_err(Fault::Disk),
         }
+    }
+}
+
+impl Whole {
+    fn take(&mut self, block: &[u8]) -> io::Result<()> {
+        let part = match &mut self.part {
+            Some(part) => part,
+            None => self.part.insert(self.sink.begin(&self.name)?),
+        };
+        part.write(block)
+    }
+
+    fn finish(mut self, open: bool, lines: u64) -> io::Result<(Receipt, Came)> {
+        let mut came = self.sink.empty();
+        if let Some(mut part) = self.part.take() {
+            came = part.digest();
+            if open {
+                part.write(b"\n")?;
+            }
+            self.sink.end(part, lines)?;
+        }
+        let receipt = Receipt {
+            kept: lines,
+            parts: self.sink.closed,
+            ..Receipt::default()
+        };
+        Ok((receipt, came))
     }
 }
 
