@@ -79,6 +79,15 @@ escapes do not matter, unless --bytes is given.
 Exit codes: 0 done, 1 done but records were bad or the delta cannot say all, 2 usage,
 3 input or output, 130 interrupted.";
 
+const MANIFEST_CHECK_HELP: &str = "\
+Examples:
+  fhirehose manifest check manifest.json
+  curl -s \"$STATUS_URL\" | fhirehose manifest check - --ig 2
+
+Queries of URLs are not printed: they may be signatures.
+
+Exit codes: 0 nothing is against the guide, 1 something is, 2 usage, 3 cannot be read.";
+
 const SYNTH_HELP: &str = "\
 Example:
   fhirehose synth --patients 100 --seed 1 -o sample
@@ -107,6 +116,8 @@ pub(crate) enum Command {
     Merge(MergeArgs),
     /// Make a delta of two exports: added, changed and deleted
     Diff(DiffArgs),
+    /// Look at manifests
+    Manifest(ManifestArgs),
     /// Serve exports over HTTP: Oracle's Bulk Export API and HL7's Bulk Data guide
     Serve(Box<ServeArgs>),
     /// Add, list and remove the clients of a server
@@ -422,6 +433,42 @@ pub(crate) struct SnapshotArgs {
 
     /// Summary at the end: text on standard error, or JSON on standard output
     #[arg(long, value_name = "HOW", value_enum, default_value_t = ReportArg::Text, help_heading = "Run")]
+    pub(crate) report: ReportArg,
+}
+
+/// `manifest`.
+#[derive(Debug, Args)]
+pub(crate) struct ManifestArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: ManifestCommand,
+}
+
+/// What can be done with a manifest.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ManifestCommand {
+    /// Hold a manifest against the rules of the Bulk Data guide
+    Check(ManifestCheckArgs),
+}
+
+/// `manifest check`.
+#[derive(Debug, Args)]
+#[command(after_help = MANIFEST_CHECK_HELP)]
+pub(crate) struct ManifestCheckArgs {
+    /// A file or URL; - for standard input
+    #[arg(value_name = "FILE|URL", value_hint = clap::ValueHint::AnyPath)]
+    pub(crate) manifest: OsString,
+
+    /// Generation of the guide whose rules hold, as in 3 for STU3 [default: the one that fits best]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=4))]
+    pub(crate) ig: Option<u8>,
+
+    /// The manifest lies beside its files: URLs relative to it are right
+    #[arg(long)]
+    pub(crate) stored: bool,
+
+    /// How to print it: for people, or as JSON for programs
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = ReportArg::Text, help_heading = "Output")]
     pub(crate) report: ReportArg,
 }
 

@@ -63,6 +63,7 @@ fn help() {
         "params",
         "merge",
         "diff",
+        "manifest check",
         "serve",
         "client",
         "client add",

@@ -5,6 +5,7 @@ mod diff;
 mod explain;
 mod export;
 mod man;
+mod manifest;
 mod merge;
 mod params;
 mod snapshot;
@@ -21,6 +22,7 @@ pub(crate) fn run(command: Command) -> Exit {
         Command::Params(args) => params::run(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Diff(args) => diff::run(&args),
+        Command::Manifest(args) => manifest::run(&args, &manifest::no_client),
         Command::Serve(args) => crate::serve::run(&args),
         Command::Client(args) => crate::serve::client(&args),
         Command::Synth(args) => synth::run(&args),
