@@ -63,6 +63,7 @@ fn help() {
         "params",
         "merge",
         "diff",
+        "verify",
         "manifest check",
         "serve",
         "client",

@@ -1,0 +1,1 @@
+//! Exports that are whole, and exports in which one thing is wrong.
