@@ -479,7 +479,7 @@ pub(crate) struct VerifyArgs {
     #[arg(long, value_name = "N", help_heading = "Run")]
     pub(crate) threads: Option<NonZeroUsize>,
 
-    /// Most memory to plan for: a quarter sorts ids, and what does not fit is sorted in a folder of the system for
+    /// Most memory to plan for: at least half sorts ids, and what does not fit is sorted in the system's folder for
     /// temporary files [default: 1GiB, and no limit on threads]
     #[arg(long, value_name = "SIZE", value_parser = size::parse, help_heading = "Run")]
     pub(crate) memory: Option<u64>,

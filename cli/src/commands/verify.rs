@@ -35,9 +35,8 @@ pub(super) fn run(args: &VerifyArgs) -> Exit {
     };
     let cancel = Cancel::default();
     let progress = Arc::new(Progress::default());
-    let display = std::io::stderr()
-        .is_terminal()
-        .then(|| Display::start(progress.clone(), None));
+    let is_shown = std::io::stderr().is_terminal();
+    let display = is_shown.then(|| Display::reading(progress.clone()));
     let (running, ended) = mpsc::channel();
     if let Err(error) = end_at_signals(cancel.clone(), ended, display.as_ref()) {
         messages::error(format_args!("cannot listen to signals: {error}"));
@@ -110,7 +109,8 @@ fn prepare(args: &VerifyArgs) -> Result<Task, Faults> {
 
 fn count(verified: &Verified, severity: Severity) -> u64 {
     let is = |finding: &&Finding| finding.severity == severity;
-    verified.findings.iter().filter(is).count() as u64
+    let dangling = if severity == Severity::Warning { verified.dangling.len() } else { 0 };
+    (verified.findings.iter().filter(is).count() + dangling) as u64
 }
 
 fn for_people(folder: &Path, verified: &Verified, took: Duration) -> String {
