@@ -270,7 +270,7 @@ fn lines(
         budget: task.memory / threads,
         cancel,
     };
-    let runs: Runs<Record> = Runs::new(&work.folder, cancel);
+    let runs: Runs<Record> = Runs::new(work.folder.path(), cancel);
     let scanned = scan::scan(&scan, &runs, progress)?;
     for (index, file) in files.iter().enumerate() {
         of_file(file, index, &scanned, organized_by.is_some(), findings);
@@ -429,23 +429,23 @@ fn ends_with_newline(path: &Path) -> bool {
     last().map_or(true, |byte| byte == b'\n')
 }
 
-/// A folder for what does not fit into memory, gone when this is dropped or the job aborted.
+/// A folder for what does not fit into memory, gone when this is dropped or the job aborted. What cannot be removed is left
+/// to whoever cleans up temporary files.
 struct Work<'c> {
-    folder: PathBuf,
+    folder: tempfile::TempDir,
     cancel: &'c Cancel,
 }
 
 impl<'c> Work<'c> {
     fn begin(cancel: &'c Cancel) -> Result<Work<'c>, JobError> {
-        let number = RandomState::new().build_hasher().finish();
-        let folder = std::env::temp_dir().join(format!("fhirehose-verify-{}-{number:016x}", std::process::id()));
         // An abort removes what there is: nothing may be made while it does, or after.
         let mut work = cancel.work();
         if cancel.is_stopped() {
             return Err(JobError::Interrupted);
         }
-        fs::create_dir(&folder).map_err(OutputError::at("make", &folder))?;
-        work.partial = Some(folder.clone());
+        let made = tempfile::Builder::new().prefix("fhirehose-verify-").tempdir();
+        let folder = made.map_err(|error| OutputError::new("make", "a folder for temporary files", &error))?;
+        work.partial = Some(folder.path().to_owned());
         drop(work);
         Ok(Work { folder, cancel })
     }
@@ -453,11 +453,7 @@ impl<'c> Work<'c> {
 
 impl Drop for Work<'_> {
     fn drop(&mut self) {
-        let mut work = self.cancel.work();
-        if let Some(folder) = work.partial.take() {
-            // What cannot be removed is left to whoever cleans up temporary files.
-            let _ = fs::remove_dir_all(folder);
-        }
+        self.cancel.work().partial = None;
     }
 }
 

@@ -171,6 +171,14 @@ fn edit(export: &Export, file: &str, change: impl Fn(&mut Vec<String>)) {
 type Change = Box<dyn Fn(&Export)>;
 
 /// Each row: what is done to the files, and all that is found.
+fn are_told(rows: Vec<(Change, Vec<&str>)>) {
+    for (change, expected) in rows {
+        let export = Export::new();
+        change(export.write());
+        assert_eq!(export.found(), expected);
+    }
+}
+
 #[test]
 fn what_is_wrong_is_told_with_its_place() {
     let rows: Vec<(Change, Vec<&str>)> = vec![
@@ -238,6 +246,13 @@ fn what_is_wrong_is_told_with_its_place() {
             Box::new(|export| edit(export, "error/OperationOutcome.000.ndjson", |all| all[0] = patient(88))),
             vec!["wrong-type error/OperationOutcome.000.ndjson 1 error/OperationOutcome.000.ndjson:1"],
         ),
+    ];
+    are_told(rows);
+}
+
+#[test]
+fn files_that_are_missing_or_too_many_are_told() {
+    let rows: Vec<(Change, Vec<&str>)> = vec![
         (
             Box::new(|export| fs::remove_file(export.path("Observation.001.ndjson")).expect("removes")),
             vec!["missing-file Observation.001.ndjson 1"],
@@ -262,11 +277,7 @@ fn what_is_wrong_is_told_with_its_place() {
             vec!["no-final-newline Patient.000.ndjson 1"],
         ),
     ];
-    for (change, expected) in rows {
-        let export = Export::new();
-        change(export.write());
-        assert_eq!(export.found(), expected);
-    }
+    are_told(rows);
 }
 
 fn edit_manifest(export: &Export, from: &str, to: &str) {
@@ -282,10 +293,7 @@ fn what_is_wrong_in_the_manifest_is_told() {
         (
             "\"count\":10",
             "\"fileSize\":7",
-            &[
-                "later-generation manifest.json 1 ",
-                "size Patient.000.ndjson 1",
-            ],
+            &["later-generation manifest.json 1 ", "size Patient.000.ndjson 1"],
         ),
         (
             "\"request\":\"$export\",",
@@ -613,7 +621,7 @@ fn nothing_is_left_behind_and_a_stop_is_heard() {
     assert!(matches!(stopped, Err(VerifyError::Job(JobError::Interrupted))));
     let cancel = Cancel::default();
     let work = Work::begin(&cancel).expect("begins");
-    let folder = work.folder.clone();
+    let folder = work.folder.path().to_owned();
     assert!(folder.is_dir());
     drop(work);
     assert!(!folder.exists());
