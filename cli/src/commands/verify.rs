@@ -109,7 +109,11 @@ fn prepare(args: &VerifyArgs) -> Result<Task, Faults> {
 
 fn count(verified: &Verified, severity: Severity) -> u64 {
     let is = |finding: &&Finding| finding.severity == severity;
-    let dangling = if severity == Severity::Warning { verified.dangling.len() } else { 0 };
+    let dangling = if severity == Severity::Warning {
+        verified.dangling.len()
+    } else {
+        0
+    };
     (verified.findings.iter().filter(is).count() + dangling) as u64
 }
 
