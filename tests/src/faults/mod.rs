@@ -92,7 +92,6 @@ pub struct Proxy {
 
 #[derive(Debug)]
 struct Shared {
-    seed: u64,
     faults: Faults,
     main: u16,
     other: u16,
@@ -102,6 +101,7 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
+    seed: u64,
     target: Option<String>,
     is_calm: bool,
     has_ended: bool,
@@ -132,11 +132,13 @@ impl Proxy {
         let (main, other) = (bind(), bind());
         let port = |listener: &TcpListener| listener.local_addr().expect("an address").port();
         let shared = Arc::new(Shared {
-            seed,
             faults,
             main: port(&main),
             other: port(&other),
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                seed,
+                ..State::default()
+            }),
             changed: Condvar::new(),
         });
         for (listener, at) in [(main, At::Main), (other, At::Other)] {
@@ -190,6 +192,16 @@ impl Proxy {
             state = self.shared.wait(state, left);
         }
         true
+    }
+
+    /// From now on it is as if it had just begun, with this seed; where it leads to stays. For when nobody uses it.
+    pub fn begin_anew(&self, seed: u64) {
+        let mut state = self.shared.lock();
+        *state = State {
+            seed,
+            target: state.target.take(),
+            ..State::default()
+        };
     }
 
     /// No more faults from now on; what hangs is let go.

@@ -433,6 +433,16 @@ fn a_seed_says_what_happens() {
     };
     assert_eq!(drawn(1), drawn(1));
     assert_ne!(drawn(1), drawn(2));
+    let statuses = |proxy: &Proxy| {
+        (0..20)
+            .map(|_| get(proxy, FILE, &[]).map(|got| got.status))
+            .collect::<Vec<_>>()
+    };
+    let again = proxy(5, Faults::only(Fault::Refuse, 500));
+    let first = statuses(&again);
+    again.begin_anew(5);
+    assert_eq!(statuses(&again), first);
+    assert_eq!(again.progress().requests, 20);
     // Of 13 that fit, at one in twenty each.
     let hits = drawn(1).iter().flatten().count();
     assert!((200..300).contains(&hits), "{hits}");
