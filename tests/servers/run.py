@@ -57,36 +57,24 @@ class Key:
 
 
 class Server:
-    """The server on a port of its own, over the data that an earlier one was given."""
+    """A server on a port of its own."""
 
-    def __init__(self, **auth):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self.base = f"http://127.0.0.1:{port}/fhir"
-        settings = {
-            "base_url": self.base,
-            "host": "127.0.0.1",
-            "port": port,
-            "data_dir": str(WORK / "server"),
-            "server_auth": auth or {"types": ["none"]},
-            "validation": {"inbound": "off"},
-            # Of this a job waits the half of a second at its end.
-            "simulator": {"enabled": False, "delay_seconds": 0.2},
-            "log_inbound": False,
-        }
-        config = WORK / "settings.yaml"
-        config.write_text(json.dumps(settings))
-        self.log = open(WORK / "server.log", "ab")
-        self.process = subprocess.Popen([BIN / "sekmet", "serve", "--config", config], stdout=self.log, stderr=self.log, cwd=WORK)
+    name, process, log = "", None, None
+
+    def start(self, *command, ready, **environment):
+        self.log = open(WORK / f"{self.name}.log", "ab")
+        self.process = subprocess.Popen(
+            [str(part) for part in command], stdout=self.log, stderr=self.log, cwd=WORK, env=os.environ | environment
+        )
         begun = time.monotonic()
         while True:
             try:
-                urllib.request.urlopen(f"{self.base}/.well-known/smart-configuration", timeout=LONGEST).close()
+                urllib.request.urlopen(f"{self.base}/{ready}", timeout=LONGEST).close()
                 return
             except (urllib.error.URLError, ConnectionError):
                 if self.process.poll() is not None or time.monotonic() - begun > LONGEST:
-                    raise SystemExit(f"FAILED: the server does not start\n{(WORK / 'server.log').read_text()[-3000:]}")
+                    said = (WORK / f"{self.name}.log").read_text()[-3000:]
+                    raise SystemExit(f"FAILED: {self.name} does not start\n{said}")
                 time.sleep(0.1)
 
     def stop(self):
@@ -96,7 +84,7 @@ class Server:
 
     def jobs(self):
         """What is there of jobs."""
-        return sorted(path.name for path in (WORK / "server" / "bulk").glob("*"))
+        return sorted(path.name for path in self.kept.glob("*"))
 
     def load(self):
         for path in sorted(DATA.glob("*.ndjson")):
@@ -132,6 +120,52 @@ class Server:
         return dict(files)
 
 
+class Sekmet(Server):
+    """SEKMET over the data that an earlier one was given."""
+
+    name, kept = "sekmet-fhir", WORK / "sekmet" / "bulk"
+
+    def __init__(self, **auth):
+        port = free_port()
+        self.base = f"http://127.0.0.1:{port}/fhir"
+        settings = {
+            "base_url": self.base,
+            "host": "127.0.0.1",
+            "port": port,
+            "data_dir": str(WORK / "sekmet"),
+            "server_auth": auth or {"types": ["none"]},
+            "validation": {"inbound": "off"},
+            # So long a job waits at its end.
+            "simulator": {"enabled": False, "delay_seconds": 0.2},
+            "log_inbound": False,
+        }
+        config = WORK / "settings.yaml"
+        config.write_text(json.dumps(settings))
+        self.start(BIN / "sekmet", "serve", "--config", config, ready=".well-known/smart-configuration")
+
+
+class Helios(Server):
+    """The Helios FHIR Server, where HFS names it. Its files are small here, so that there are many."""
+
+    name, kept = "helios-hfs", WORK / "helios" / "none"
+
+    def __init__(self):
+        port = free_port()
+        self.base = f"http://127.0.0.1:{port}"
+        folder = WORK / "helios"
+        folder.mkdir()
+        self.start(
+            os.environ["HFS"], "--port", port, "--database-url", folder / "db.sqlite", "--base-url", self.base,
+            "--export-dir", folder / "jobs", ready="metadata", HFS_EXPORT_SHARD_ROWS="10",
+        )
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
 def lines(folder):
     """What stands in a folder: lines by type, in their order."""
     files = collections.defaultdict(list)
@@ -162,7 +196,7 @@ class Cases:
         if bool(server.jobs()) != keeps_job:
             raise SystemExit(f"FAILED: {name}: jobs at the server: {server.jobs()}\n{said}")
         count = sum(map(len, got.values()))
-        print(f"sekmet-fhir {name:55} {count:4} lines, equal   {took:4.1f} s", flush=True)
+        print(f"{server.name} {name:55} {count:4} lines, equal   {took:4.1f} s", flush=True)
         self.all.append(got)
         return said
 
@@ -185,23 +219,23 @@ def first_group():
 
 
 def open_server(cases):
-    server = Server()
+    server = Sekmet()
     try:
         server.load()
         system = server.plain("$export")
         group = first_group()
-        cases.hold("open, system", server, system)
-        cases.hold("open, system, POST", server, system, "--method", "post")
-        cases.hold("open, all patients", server, server.plain("Patient/$export"), "--patients")
+        cases.hold("open, system", server, system, "--system")
+        cases.hold("open, system, POST", server, system, "--system", "--method", "post")
+        cases.hold("open, all patients", server, server.plain("Patient/$export"))
         cases.hold("open, group", server, server.plain(f"Group/{group}/$export"), "--group", group)
         types = {name: found for name, found in system.items() if name in ("Condition", "Patient")}
-        cases.hold("open, _type", server, types, "--type", "Condition,Patient")
+        cases.hold("open, _type", server, types, "--system", "--type", "Condition,Patient")
         # It takes a comma for the end of a filter, and several filters of a type all have to fit: of that too little comes,
         # which no client can mend.
         filters = ("--type", "Observation,Condition", "--type-filter", "Observation?category=laboratory")
-        cases.hold("open, _typeFilter", server, exported(system, *filters), *filters)
+        cases.hold("open, _typeFilter", server, exported(system, *filters), "--system", *filters)
         elements = ("--type", "Patient", "--elements", "id,gender")
-        cases.hold("open, _elements, which the server ignores", server, exported(system, *elements), *elements)
+        cases.hold("open, _elements, which the server ignores", server, exported(system, *elements), "--system", "--lenient", *elements)
     finally:
         server.stop()
     return system
@@ -215,17 +249,33 @@ def smart_server(cases, system):
     clients = [{"client_id": key.client, "jwks": key.public, "scopes": "system/*.*"} for key in keys]
     clients.append({"client_id": "reader", "jwks": keys[1].public, "scopes": "system/*.read"})
     clients.append({"client_id": "by-secret", "client_secret": SECRET, "scopes": "system/*.*"})
-    server = Server(types=["smart"], smart_clients=clients)
+    server = Sekmet(types=["smart"], smart_clients=clients)
     try:
         for key in keys:
             for file in (key.pem, key.jwk):
-                auth = ("--client-id", key.client, "--key", file, "--scope", "system/*.*")
+                auth = ("--system", "--client-id", key.client, "--key", file, "--scope", "system/*.*")
                 cases.hold(f"SMART, {key.client}, {file.suffix}", server, system, *auth)
+        secret = WORK / "secret"
+        secret.write_text(SECRET)
+        secret.chmod(0o600)
+        basic = ("--system", "--basic", f"by-secret:{secret}", "--scope", "system/*.*")
+        cases.hold("SMART, account and secret", server, system, *basic)
         # Who may only read may not delete the job: that is no failure.
-        reader = ("--client-id", "reader", "--key", keys[1].pem)
+        reader = ("--system", "--client-id", "reader", "--key", keys[1].pem)
         cases.hold("SMART, may only read", server, system, *reader, keeps_job=True)
         said = run(FHIREHOSE, "pull", server.base, "-o", WORK / "refused", "--client-id", "nobody", "--key", keys[0].pem, fails=True)
         print(f"sekmet-fhir SMART, unknown client: {said.strip().splitlines()[-1]}")
+    finally:
+        server.stop()
+
+
+def helios_server(cases):
+    server = Helios()
+    try:
+        server.load()
+        cases.hold("open, system", server, server.plain("$export"), "--system")
+        types = [("_type", "Condition,Observation")]
+        cases.hold("open, _type", server, server.plain("$export", types), "--system", "--type", "Condition,Observation")
     finally:
         server.stop()
 
@@ -235,6 +285,8 @@ def main():
     cases = Cases()
     system = open_server(cases)
     smart_server(cases, system)
+    if os.environ.get("HFS"):
+        helios_server(cases)
     # A comparison that finds everything equal proves nothing.
     whole, in_group = cases.all[0], cases.all[3]
     if whole == in_group or not sum(map(len, in_group.values())) < sum(map(len, whole.values())):
