@@ -153,7 +153,7 @@ impl Plan {
     ) -> Result<Plan, Problems> {
         let mut problems = Vec::new();
         let wanted = wanted_types(request, registry, &mut problems);
-        problems.extend(associated::check(request, registry, wanted.as_deref()));
+        problems.extend(associated::check(request, registry, wanted.as_deref(), stage));
         let rule = associated::rule(request, wanted.as_deref(), &mut problems);
         let parts = Parts {
             registry,
