@@ -428,7 +428,16 @@ fn what_was_fetched_is_what_verify_wants_and_the_manifest_is_checked_where_it_is
     let folder = data();
     let server = Server::open(&folder);
     let ran = folder
-        .run(&["pull", &server.base, "--system", "-o", "out", "--keep-job", "--report", "json"])
+        .run(&[
+            "pull",
+            &server.base,
+            "--system",
+            "-o",
+            "out",
+            "--keep-job",
+            "--report",
+            "json",
+        ])
         .ends(0);
     let report: Value = serde_json::from_str(&ran.out).expect("JSON");
     folder.run(&["verify", "out"]).ends(0);

@@ -131,6 +131,16 @@ pub fn status(out: &Path) -> Result<Status, PullError> {
     })
 }
 
+/// The patients that the pull in a folder was begun for; `None`: it was not about a list.
+///
+/// # Errors
+/// Its journal cannot be read.
+pub fn patients(out: &Path) -> Result<Option<Vec<String>>, PullError> {
+    let client = Client::resume(&journal::read(&journal_of(out))?, &Settings::default(), 0)?;
+    let patients = client.order().map(|order| order.patients.clone());
+    Ok(patients.filter(|ids| !ids.is_empty()))
+}
+
 /// What the server's manifest says of the whole.
 pub(crate) fn said(client: &Client, is_filtered: bool) -> Said {
     let facts = client.facts();

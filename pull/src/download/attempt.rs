@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use fhirehose_core::client::{Fetch, FileNo, Trouble};
-use reqwest::{Response, Version};
 use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue, IF_RANGE, RANGE};
+use reqwest::{Response, Version};
 use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
 

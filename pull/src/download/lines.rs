@@ -68,25 +68,29 @@ impl Lines {
 
     /// HTML, and errors that come as if they were the file, have a first line of their own.
     fn look_at_head(&mut self, block: &[u8]) -> Result<(), Trouble> {
-        let Some(head) = &mut self.head else { return Ok(()) };
+        let Some(mut head) = self.head.take() else {
+            return Ok(());
+        };
         let room = HEAD - head.len();
         head.extend_from_slice(&block[..block.len().min(room)]);
-        let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+        let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head).trim_ascii_start();
         match text.first() {
-            None => return Ok(()),
+            None => {
+                self.head = Some(head);
+                return Ok(());
+            }
             Some(b'{') => {}
             Some(_) => return Err(Trouble::Media),
         }
-        let Some(end) = memchr::memchr(b'\n', text) else {
-            if head.len() == HEAD {
+        match memchr::memchr(b'\n', text) {
+            Some(end) if self.can_be_first(&text[..end]) => Ok(()),
+            Some(_) => Err(Trouble::Content),
+            None => {
                 // A first line as long as that is no error.
-                self.head = None;
+                self.head = Some(head).filter(|head| head.len() < HEAD);
+                Ok(())
             }
-            return Ok(());
-        };
-        let is_good = self.can_be_first(&text[..end]);
-        self.head = None;
-        if is_good { Ok(()) } else { Err(Trouble::Content) }
+        }
     }
 
     /// Whether a line can be the first of the file: a line that cannot be read is told by others, one that is an error is not
@@ -174,7 +178,11 @@ mod tests {
     fn what_is_no_ndjson_or_was_cut_is_told() {
         assert_eq!(output(&["<html>"], None), Err(Trouble::Media));
         assert_eq!(output(&[ONE, "\n{\"a\":1,\"b"], None), Err(Trouble::Length));
-        assert_eq!(output(&[ONE, "\n{\"a\":{\"b\":1}"], None), Err(Trouble::Length), "cut behind a bracket");
+        assert_eq!(
+            output(&[ONE, "\n{\"a\":{\"b\":1}"], None),
+            Err(Trouble::Length),
+            "cut behind a bracket"
+        );
         assert_eq!(output(&[ONE, "\n{}\n"], Some(3)), Err(Trouble::Count));
         assert_eq!(output(&[ONE, "\n{}\n{}\n", "{}"], Some(2)), Err(Trouble::Count));
     }

@@ -9,6 +9,7 @@ use fhirehose_core::sink::{FileName, Sink, Stored};
 use fhirehose_native::codec_out::{Assembler, BlockCutter, BlockEncoder, Compression};
 use sha2::{Digest as _, Sha256};
 
+use crate::checksum::hexadecimal;
 use crate::receipt::{Kind, Part};
 
 const BUFFER: usize = 256 << 10;
@@ -176,11 +177,6 @@ impl Out {
         self.buffer.clear();
         Ok(())
     }
-}
-
-/// Lower-case digits.
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl PartSink {
