@@ -7,8 +7,8 @@ use super::worker::Work;
 
 /// Most bytes of a first line that are looked at.
 const HEAD: usize = 256 << 10;
-/// Most bytes of a last line without a newline that are looked at.
-const TAIL: usize = 64 << 20;
+/// Most blanks in a file: one that has more of them does not end.
+const BLANKS: u64 = 1 << 20;
 
 /// Counts lines.
 pub(crate) struct Lines {
@@ -19,6 +19,8 @@ pub(crate) struct Lines {
     head: Option<Vec<u8>>,
     /// What stands behind the last newline.
     tail: Vec<u8>,
+    max_line: usize,
+    blanks: u64,
     /// Something of the open line is no blank.
     open: bool,
     /// OperationOutcomes may stand in it.
@@ -26,7 +28,7 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    pub(crate) fn new(work: &Work) -> Lines {
+    pub(crate) fn new(work: &Work, max_line: usize) -> Lines {
         let named = work.type_name.as_deref();
         Lines {
             expected: work.count,
@@ -34,6 +36,8 @@ impl Lines {
             bytes: 0,
             head: Some(Vec::new()),
             tail: Vec::new(),
+            max_line,
+            blanks: 0,
             open: false,
             is_outcomes: work.kind == FileKind::Error || named == Some("OperationOutcome"),
         }
@@ -48,6 +52,7 @@ impl Lines {
             let line = &block[start..end];
             let is_blank = line.len() < 2 && line.iter().all(u8::is_ascii_whitespace);
             self.count += u64::from(self.open || !is_blank);
+            self.blanks += u64::from(!self.open && is_blank);
             self.open = false;
             start = end + 1;
         }
@@ -56,9 +61,11 @@ impl Lines {
         }
         let rest = &block[start..];
         self.open |= rest.iter().any(|byte| !byte.is_ascii_whitespace());
-        if self.tail.len() + rest.len() <= TAIL {
-            self.tail.extend_from_slice(rest);
+        // Bodies that never end shall not fill the disk.
+        if self.tail.len() + rest.len() > self.max_line.saturating_add(1) || self.blanks > BLANKS {
+            return Err(Trouble::TooLarge);
         }
+        self.tail.extend_from_slice(rest);
         match self.expected {
             // Also of a body that never ends.
             Some(expected) if self.count > expected => Err(Trouble::Count),
@@ -124,7 +131,7 @@ impl Lines {
         self.count += u64::from(self.open);
         let tail = std::mem::take(&mut self.tail);
         let last = tail.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&tail).trim_ascii();
-        // A record that was cut in its middle, by a length that was too short, say. What is too long to be kept is no JSON here.
+        // A record that was cut in its middle, by a length that was too short, say.
         if self.open && json::parse(last).is_err() {
             return Err(Trouble::Length);
         }
@@ -143,15 +150,18 @@ mod tests {
     use super::*;
 
     fn counted(blocks: &[&str], expected: Option<u64>, kind: FileKind) -> Result<u64, Trouble> {
-        let mut lines = Lines::new(&Work {
-            file: 0,
-            kind,
-            type_name: None,
-            count: expected,
-            coded: false,
-            size: None,
-            is_open_ended: false,
-        });
+        let mut lines = Lines::new(
+            &Work {
+                file: 0,
+                kind,
+                type_name: None,
+                count: expected,
+                coded: false,
+                size: None,
+                is_open_ended: false,
+            },
+            1000,
+        );
         for block in blocks {
             lines.take(block.as_bytes())?;
         }
@@ -185,6 +195,16 @@ mod tests {
         );
         assert_eq!(output(&[ONE, "\n{}\n"], Some(3)), Err(Trouble::Count));
         assert_eq!(output(&[ONE, "\n{}\n{}\n", "{}"], Some(2)), Err(Trouble::Count));
+    }
+
+    #[test]
+    fn bodies_that_do_not_end_are_ended() {
+        let long = "x".repeat(600);
+        assert_eq!(output(&["{", &long, &long], None), Err(Trouble::TooLarge));
+        assert_eq!(
+            output(&[ONE, "\n", &"\n".repeat(1 << 21)], Some(1)),
+            Err(Trouble::TooLarge)
+        );
     }
 
     #[test]
