@@ -86,7 +86,7 @@ fn never_takes_what_comes_and_always_looks_at_every_line() {
     let folder = Folder::new();
     pull(&folder, &one, &["--enforce", "always"])
         .ends(1)
-        .tells(&["2 lines that are not FHIR"]);
+        .tells(&["2 lines not FHIR"]);
     assert_eq!(folder.read("out/Patient.000.ndjson").lines().count(), 1);
     assert_eq!(folder.read("out/error/OperationOutcome.000.ndjson").lines().count(), 2);
     let folder = Folder::new();

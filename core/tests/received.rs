@@ -81,6 +81,17 @@ fn an_empty_cohort_keeps_nobodys_records() {
 }
 
 #[test]
+fn what_is_no_resource_is_told() {
+    let plan = Plan::compile_stage(&Request::default(), &Registry::r4(), Stage::Received, &Found::default());
+    let mut export = Export::new(plan.expect("compiles"), MemorySink::default());
+    export
+        .push(b"{}\n{\"resourceType\":\"Patient\",\n{\"resourceType\":\"Nobody\"}\n")
+        .expect("takes");
+    let (report, _) = export.finish().expect("ends");
+    assert_eq!(report.bad_lines(), 3);
+}
+
+#[test]
 fn types_and_filters_hold_for_what_came_along_too() {
     let request = Request {
         types: vec!["Observation,Organization".into()],

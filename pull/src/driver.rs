@@ -375,7 +375,7 @@ impl Driver<'_> {
         }
         self.progress.set_phase("putting the files in their place".to_owned());
         let receipts = self.receipts();
-        let said = report::said(&self.client);
+        let said = report::said(&self.client, self.pull.keep.plan.is_some());
         self.output = Some(finish(&self.folder, &receipts, &said, &self.pull.keep)?);
         Ok(())
     }

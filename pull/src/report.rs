@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use fhirehose_core::client::{Client, FileNo, Millis, Phase, Settings};
+use fhirehose_core::client::{Client, FileNo, Millis, Phase, Settings, kick_off};
 use fhirehose_core::report::FileEntry;
 use fhirehose_core::sink::FileKind;
 use fhirehose_native::folder::MANIFEST;
@@ -125,7 +125,7 @@ pub fn status(out: &Path) -> Result<Status, PullError> {
 }
 
 /// What the server's manifest says of the whole.
-pub(crate) fn said(client: &Client) -> Said {
+pub(crate) fn said(client: &Client, is_filtered: bool) -> Said {
     let facts = client.facts();
     // The URL of where a file goes on may be relative: its last part tells files apart, too.
     let last = |url: &str| url.rsplit('/').next().unwrap_or_default().to_owned();
@@ -138,10 +138,20 @@ pub(crate) fn said(client: &Client) -> Said {
         .filter_map(|file| Some((file.number, number(file.continues_in?)?)));
     Said {
         transaction_time: facts.transaction_time.unwrap_or_default().to_owned(),
-        request: facts.request.unwrap_or_default().to_owned(),
-        organized_by: facts.organized_by.map(str::to_owned),
+        request: facts.request.map_or_else(|| asked(client), str::to_owned),
+        // What the engine has taken apart is in no blocks any more.
+        organized_by: facts.organized_by.filter(|_| !is_filtered).map(str::to_owned),
         continues: continues.collect(),
     }
+}
+
+/// The kick-off URL, for manifests that do not repeat it.
+fn asked(client: &Client) -> String {
+    let url = client
+        .order()
+        .and_then(|order| kick_off(order).ok())
+        .map(|call| call.url);
+    url.or(client.facts().status_url.map(str::to_owned)).unwrap_or_default()
 }
 
 pub(crate) fn pulled(
@@ -155,6 +165,10 @@ pub(crate) fn pulled(
     let facts = client.facts();
     let mut warnings = facts.warnings.to_vec();
     warnings.extend(blames(pull, receipts));
+    if facts.organized_by.is_some() && pull.keep.plan.is_some() {
+        let text = "the server has put its output in blocks; what was held against the request is in files by type";
+        warnings.push(text.to_owned());
+    }
     let of_receipt = |(number, receipt): &(FileNo, Receipt)| {
         let file = client.file(*number)?;
         let types = receipt.types.iter();

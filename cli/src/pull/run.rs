@@ -1,7 +1,7 @@
 //! Runs a pull, or looks at one, or ends one.
 
 use std::io::IsTerminal as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
@@ -166,7 +166,7 @@ fn failed(error: &PullError, out: &Path) -> Exit {
     exit
 }
 
-fn status(out: &PathBuf, report: ReportArg) -> Exit {
+fn status(out: &Path, report: ReportArg) -> Exit {
     match fhirehose_pull::status(out) {
         Ok(status) => summary::status(&status, report),
         Err(error) => {

@@ -182,10 +182,7 @@ fn text(pulled: &Pulled, out: &Path) -> String {
     dropped(pulled, &mut line);
     let bad = pulled.sum(|file| file.bad);
     if bad > 0 {
-        line(
-            "bad",
-            format!("{} that are not FHIR; error/ tells where", counted(bad, "line")),
-        );
+        line("bad", format!("{} not FHIR; error/ tells where", counted(bad, "line")));
     }
     let seconds = pulled.took.as_secs_f64();
     let rate = total.plain as f64 / seconds.max(0.001) / 1e6;
@@ -238,11 +235,11 @@ fn dropped(pulled: &Pulled, line: &mut impl FnMut(&str, String)) {
 fn json(pulled: &Pulled) -> String {
     let sum = |of: fn(&PulledFile) -> u64| Tree::Number(pulled.sum(of));
     let seconds = pulled.took.as_secs_f64().max(0.001);
-    let optional = |text: Option<&String>| text.map_or(Tree::Null, |text| Tree::text(text));
+    let optional = |text: Option<&String>| text.map_or(Tree::Null, Tree::text);
     let all = vec![
         ("detached", Tree::Boolean(pulled.detached)),
         ("statusUrl", optional(pulled.status_url.as_ref())),
-        ("manifest", Tree::text(&pulled.manifest.display().to_string())),
+        ("manifest", Tree::text(pulled.manifest.display().to_string())),
         ("transactionTime", Tree::text(&pulled.transaction_time)),
         (
             "sent",
@@ -258,10 +255,7 @@ fn json(pulled: &Pulled) -> String {
         ("bad", sum(|file| file.bad)),
         ("files", Tree::List(pulled.files.iter().map(file_tree).collect())),
         ("output", Tree::List(pulled.output.iter().map(output_tree).collect())),
-        (
-            "warnings",
-            Tree::List(pulled.warnings.iter().map(|text| Tree::text(text)).collect()),
-        ),
+        ("warnings", Tree::List(pulled.warnings.iter().map(Tree::text).collect())),
         (
             "milliseconds",
             Tree::Number(u64::try_from(pulled.took.as_millis()).unwrap_or(u64::MAX)),
@@ -293,10 +287,7 @@ fn file_tree(file: &PulledFile) -> Tree {
     Tree::Object(vec![
         ("number", Tree::Number(file.number as u64 + 1)),
         ("kind", Tree::text(word(file.kind))),
-        (
-            "type",
-            file.type_name.as_ref().map_or(Tree::Null, |name| Tree::text(name)),
-        ),
+        ("type", file.type_name.as_ref().map_or(Tree::Null, Tree::text)),
         ("lines", Tree::Number(file.lines)),
         ("kept", Tree::Number(file.kept)),
         ("dropped", Tree::Number(file.dropped())),
@@ -322,7 +313,7 @@ fn output_tree(entry: &fhirehose_core::report::FileEntry) -> Tree {
 
 /// Tells how far a pull is.
 pub(super) fn status(status: &Status, report: ReportArg) -> Exit {
-    let optional = |text: Option<&String>| text.map_or(Tree::Null, |text| Tree::text(text));
+    let optional = |text: Option<&String>| text.map_or(Tree::Null, Tree::text);
     match report {
         ReportArg::Json => {
             let all = vec![

@@ -170,7 +170,7 @@ impl Client {
         Ok(client)
     }
 
-    /// What is to be done now.
+    /// What is to be done now. The clock must not run backwards between calls, or waits become longer.
     pub fn next(&mut self, now: Millis) -> Step {
         if self.lines.is_empty() && self.opening.is_none() && self.end.is_none() {
             self.turn(now);

@@ -136,7 +136,6 @@ fn begin(fetch: &Fetch, response: &Response, how: &How) -> Result<Held, Trouble>
     let digest = digest(headers);
     let is_whole = text(headers, "accept-ranges").is_none_or(|units| !units.eq_ignore_ascii_case("none"));
     let etag = text(headers, "etag").filter(|etag| etag.starts_with('"') && is_whole);
-    let (sender, incoming) = pipe(digest.is_some());
     let job = Work {
         file: fetch.file,
         kind: fetch.kind,
@@ -144,6 +143,7 @@ fn begin(fetch: &Fetch, response: &Response, how: &How) -> Result<Held, Trouble>
         count: fetch.count,
         coded: coding.ends_with("gzip"),
     };
+    let (sender, incoming) = pipe(digest.is_some() && !how.hashes_as_it_comes(&job));
     let (tell, result) = oneshot::channel();
     let how = how.clone();
     let thread = std::thread::Builder::new().name(format!("file-{}", fetch.file));

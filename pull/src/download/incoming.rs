@@ -18,7 +18,7 @@ pub(crate) enum Piece {
     End(Option<[u8; 32]>),
 }
 
-/// Makes the two ends.
+/// Makes the two ends. `hashes`: the reader makes the checksum of what comes.
 pub(crate) fn pipe(hashes: bool) -> (Sender<Piece>, Incoming) {
     let (sender, receiver) = channel(WAITING);
     let incoming = Incoming {
@@ -47,6 +47,8 @@ pub(crate) enum End {
     Open,
     /// All came; whether a checksum was there, which fits.
     Whole { verified: bool },
+    /// All came, and whoever keeps the bytes has to see that this is their checksum.
+    Unseen([u8; 32]),
     /// All came, and the checksum does not fit.
     Wrong,
     /// Nobody sends any more, and not all came.
@@ -68,8 +70,9 @@ impl Incoming {
         let actual = self.hasher.take().map(|hasher| <[u8; 32]>::from(hasher.finalize()));
         self.end = match (expected, actual) {
             (Some(expected), Some(actual)) if expected != actual => End::Wrong,
-            (expected, actual) => End::Whole {
-                verified: expected.is_some() && actual.is_some(),
+            (Some(expected), None) => End::Unseen(expected),
+            (expected, _) => End::Whole {
+                verified: expected.is_some(),
             },
         };
     }

@@ -97,7 +97,13 @@ impl PartSink {
 }
 
 impl PartFile {
-    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+    /// SHA-256 of what has been stored so far, where it is made.
+    pub(crate) fn digest(&self) -> Option<[u8; 32]> {
+        self.out.hasher.clone().map(|hasher| hasher.finalize().into())
+    }
+
+    /// Appends whole lines, or pieces of them.
+    pub(crate) fn write(&mut self, lines: &[u8]) -> io::Result<()> {
         self.bytes += lines.len() as u64;
         let Some(encoding) = &mut self.encoding else {
             return self.out.write(lines);
@@ -178,14 +184,14 @@ fn hexadecimal(bytes: &[u8]) -> String {
 }
 
 impl PartSink {
+    /// SHA-256 of nothing, where checksums are made.
+    pub(crate) fn empty(&self) -> Option<[u8; 32]> {
+        self.hashes.then(|| Sha256::new().finalize().into())
+    }
+
     /// Opens a part outside the engine.
     pub(crate) fn begin(&self, name: &FileName) -> io::Result<PartFile> {
         self.open(name)
-    }
-
-    /// Writes into one that was opened so.
-    pub(crate) fn put(&self, part: &mut PartFile, lines: &[u8]) -> io::Result<()> {
-        part.write(lines)
     }
 
     /// Completes it.

@@ -43,6 +43,14 @@ pub(crate) struct Work {
     pub(crate) coded: bool,
 }
 
+impl How {
+    /// Whether the part's own checksum is that of what comes: then one is enough.
+    pub(crate) fn hashes_as_it_comes(&self, work: &Work) -> bool {
+        let whole = self.plan.is_none() || work.kind != FileKind::Output;
+        whole && self.hashes && self.compression == Compression::None && !work.coded
+    }
+}
+
 /// Why a file is not complete.
 #[derive(Debug)]
 pub(crate) enum Fault {
@@ -97,13 +105,21 @@ fn receive(work: &Work, incoming: Incoming, how: &How) -> Result<Receipt, Fault>
         (Ok(_), End::Open | End::Given) => Err(Fault::Trouble(Trouble::Broken)),
         (result, _) => result,
     };
-    let mut receipt = result?;
+    let (mut receipt, came) = result?;
     receipt.wire = shared.lock().map_or(0, |incoming| incoming.wire());
-    receipt.verified = ended() == End::Whole { verified: true };
+    receipt.verified = match (ended(), came) {
+        (End::Unseen(expected), Some(came)) if expected != came => return Err(Fault::Trouble(Trouble::Checksum)),
+        // Of a file that is stored compressed its own checksum has been looked at.
+        (End::Unseen(_), came) => came.is_some(),
+        (end, _) => end == End::Whole { verified: true },
+    };
     Ok(receipt)
 }
 
-fn read(work: &Work, reader: Shared, how: &How) -> Result<Receipt, Fault> {
+/// SHA-256 of bytes as they came.
+type Came = Option<[u8; 32]>;
+
+fn read(work: &Work, reader: Shared, how: &How) -> Result<(Receipt, Came), Fault> {
     let mut input = Input::from_reader("download", reader).map_err(|error| coding(&error))?;
     // Bytes that are called gzip and are none have been meddled with; the other way round they are a file that is stored so.
     if work.coded && input.codec() == Codec::Plain {
@@ -123,12 +139,13 @@ fn read(work: &Work, reader: Shared, how: &How) -> Result<Receipt, Fault> {
         how.progress.plain.fetch_add(length as u64, Ordering::Relaxed);
     }
     lines.finish()?;
-    let mut receipt = keeper.finish(lines.is_open(), lines.count)?;
+    let is_plain = input.codec() == Codec::Plain;
+    let (mut receipt, came) = keeper.finish(lines.is_open(), lines.count)?;
     receipt.plain = lines.bytes;
     receipt.lines = lines.count;
     how.progress.lines.fetch_add(receipt.lines, Ordering::Relaxed);
     how.progress.kept.fetch_add(receipt.kept, Ordering::Relaxed);
-    Ok(receipt)
+    Ok((receipt, came.filter(|_| is_plain)))
 }
 
 /// Fills the buffer as far as there are bytes: pieces of the network are small, and blocks have their cost.
@@ -224,11 +241,15 @@ enum Keeper {
     /// Through the engine.
     Engine(Box<Export<PartSink>>),
     /// As it is.
-    Whole {
-        sink: PartSink,
-        part: Option<PartFile>,
-        name: FileName,
-    },
+    Whole(Box<Whole>),
+}
+
+/// A part that takes everything.
+struct Whole {
+    sink: PartSink,
+    /// A file without a byte has none.
+    part: Option<PartFile>,
+    name: FileName,
 }
 
 impl Keeper {
@@ -241,7 +262,7 @@ impl Keeper {
                 export.begin_input(&name).map_err(engine)?;
                 Ok(Keeper::Engine(Box::new(export)))
             }
-            _ => Ok(Keeper::Whole {
+            _ => Ok(Keeper::Whole(Box::new(Whole {
                 sink,
                 part: None,
                 name: FileName {
@@ -249,47 +270,54 @@ impl Keeper {
                     type_name: type_of(work),
                     sequence: 0,
                 },
-            }),
+            }))),
         }
     }
 
     fn take(&mut self, block: &[u8]) -> Result<(), Fault> {
         match self {
             Keeper::Engine(export) => export.push(block).map_err(engine),
-            Keeper::Whole { sink, part, name } => {
-                if part.is_none() {
-                    *part = Some(sink.begin(name).map_err(Fault::Disk)?);
-                }
-                match part {
-                    Some(part) => sink.put(part, block).map_err(Fault::Disk),
-                    None => Ok(()),
-                }
-            }
+            Keeper::Whole(whole) => whole.take(block).map_err(Fault::Disk),
         }
     }
 
     /// Completes the parts. `open`: the last line has no newline, and is given one.
-    fn finish(self, open: bool, lines: u64) -> Result<Receipt, Fault> {
+    fn finish(self, open: bool, lines: u64) -> Result<(Receipt, Came), Fault> {
         match self {
             Keeper::Engine(mut export) => {
                 export.end_input().map_err(engine)?;
                 let (report, sink) = export.finish().map_err(engine)?;
-                Ok(filtered(&report, sink))
+                Ok((filtered(&report, sink), None))
             }
-            Keeper::Whole { mut sink, part, .. } => {
-                if let Some(mut part) = part {
-                    if open {
-                        sink.put(&mut part, b"\n").map_err(Fault::Disk)?;
-                    }
-                    sink.end(part, lines).map_err(Fault::Disk)?;
-                }
-                Ok(Receipt {
-                    kept: lines,
-                    parts: sink.closed,
-                    ..Receipt::default()
-                })
-            }
+            Keeper::Whole(whole) => whole.finish(open, lines).map_err(Fault::Disk),
         }
+    }
+}
+
+impl Whole {
+    fn take(&mut self, block: &[u8]) -> io::Result<()> {
+        let part = match &mut self.part {
+            Some(part) => part,
+            None => self.part.insert(self.sink.begin(&self.name)?),
+        };
+        part.write(block)
+    }
+
+    fn finish(mut self, open: bool, lines: u64) -> io::Result<(Receipt, Came)> {
+        let mut came = self.sink.empty();
+        if let Some(mut part) = self.part.take() {
+            came = part.digest();
+            if open {
+                part.write(b"\n")?;
+            }
+            self.sink.end(part, lines)?;
+        }
+        let receipt = Receipt {
+            kept: lines,
+            parts: self.sink.closed,
+            ..Receipt::default()
+        };
+        Ok((receipt, came))
     }
 }
 

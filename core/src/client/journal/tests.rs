@@ -91,7 +91,7 @@ fn every_prefix_holds_the_lines_that_end_in_it() {
         let count = prefix.matches('\n').count();
         assert_eq!(
             whole_lines(prefix.as_bytes()),
-            prefix[..prefix.rfind('\n').map_or(0, |at| at + 1)].as_bytes()
+            &prefix.as_bytes()[..prefix.rfind('\n').map_or(0, |at| at + 1)]
         );
         match read(prefix) {
             Ok((_, found)) => assert_eq!(found[..], lines()[..count - 1]),

@@ -44,6 +44,17 @@ fn files_with_receipts_are_not_fetched_again() {
 }
 
 #[test]
+fn what_was_not_to_be_fetched_is_not_fetched_after_a_crash_either() {
+    let mut stage = Stage::accepted(order(), &settings());
+    stage.call();
+    stage.answer(200, &[], &manifest("http://elsewhere.example/", 1));
+    assert_eq!(stage.failure().code, "files-missing");
+    let mut again = stage.resumed(&settings());
+    assert_eq!(again.file(0).state, FileState::Lost);
+    assert_eq!(again.failure().code, "files-missing");
+}
+
+#[test]
 fn on_another_day_dead_urls_are_renewed() {
     let mut stage = Stage::listed(3, &settings());
     stage.fetches();
