@@ -263,7 +263,9 @@ def smart_server(cases, system):
         cases.hold("SMART, account and secret", server, system, *basic)
         # Who may only read may not delete the job: that is no failure.
         reader = ("--system", "--client-id", "reader", "--key", keys[1].jwk)
-        cases.hold("SMART, may only read", server, system, *reader, keeps_job=True)
+        said = cases.hold("SMART, may only read", server, system, *reader, keeps_job=True)
+        if "could not be deleted" not in said:
+            raise SystemExit(f"FAILED: nobody says that the job is still there:\n{said}")
         nobody = ("--client-id", "nobody", "--key", keys[0].jwk)
         said = run(FHIREHOSE, "pull", server.base, "-o", WORK / "refused", *nobody, fails=True)
         print(f"{server.name} SMART, unknown client: {said.strip().splitlines()[0]}")
