@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::pull::args::PullArgs;
+use crate::pull::args::{LoginArgs, PullArgs};
 use crate::serve::args::{ClientArgs, ServeArgs};
 use crate::size;
 
@@ -522,6 +522,10 @@ pub(crate) struct ManifestCheckArgs {
     /// The manifest lies beside its files: URLs relative to it are right
     #[arg(long)]
     pub(crate) stored: bool,
+
+    /// Who asks, where it is behind a URL; tokens need --token-url there.
+    #[command(flatten)]
+    pub(crate) login: LoginArgs,
 
     /// How to print it: for people, or as JSON for programs
     #[arg(long, value_name = "HOW", value_enum, default_value_t = ReportArg::Text, help_heading = "Output")]

@@ -280,7 +280,7 @@ impl Lane {
                         self.tail()
                     );
                     assert!(
-                        matches!(ran.code, Some(1 | 2 | 3)) && !ran.err.is_empty(),
+                        matches!(ran.code, Some(1..=3)) && !ran.err.is_empty(),
                         "{what}: {ran:?}"
                     );
                     self.proxy.calm();

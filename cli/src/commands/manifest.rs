@@ -14,22 +14,16 @@ use crate::messages;
 use crate::print::print;
 
 /// Fetches what is behind a URL, or says how to end and why.
-pub(super) type Fetch<'f> = &'f dyn Fn(&str) -> Result<Vec<u8>, (Exit, String)>;
+type Fetch<'f> = &'f dyn Fn(&str) -> Result<Vec<u8>, (Exit, String)>;
 
 /// Longest piece of a manifest that is shown with a finding.
 const SHOWN: usize = 80;
 
 /// Does what was asked.
-pub(super) fn run(args: &ManifestArgs, fetch: Fetch<'_>) -> Exit {
+pub(super) fn run(args: &ManifestArgs) -> Exit {
     match &args.command {
-        ManifestCommand::Check(args) => run_check(args, fetch),
+        ManifestCommand::Check(args) => run_check(args, &|url| crate::pull::page::manifest(url, &args.login)),
     }
-}
-
-/// Where there is no client to fetch with.
-pub(super) fn no_client(_: &str) -> Result<Vec<u8>, (Exit, String)> {
-    let text = "a manifest behind a URL cannot be fetched here: give a file, or - for standard input";
-    Err((Exit::Usage, text.to_owned()))
 }
 
 fn run_check(args: &ManifestCheckArgs, fetch: Fetch<'_>) -> Exit {

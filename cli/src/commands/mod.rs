@@ -24,7 +24,7 @@ pub(crate) fn run(command: Command) -> Exit {
         Command::Merge(args) => merge::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Verify(args) => verify::run(&args),
-        Command::Manifest(args) => manifest::run(&args, &manifest::no_client),
+        Command::Manifest(args) => manifest::run(&args),
         Command::Serve(args) => crate::serve::run(&args),
         Command::Client(args) => crate::serve::client(&args),
         Command::Pull(args) => crate::pull::run(*args),
