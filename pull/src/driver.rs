@@ -240,7 +240,13 @@ impl Driver<'_> {
                     self.folder.remove_hidden()?;
                     return Ok(pulled);
                 }
-                Step::Failed(failure) => return Err(failure.into()),
+                Step::Failed(failure) => {
+                    // Nothing was begun: the folder is free for what was meant.
+                    if !failure.resumable && !self.cancels && self.client.facts().status_url.is_none() {
+                        self.folder.remove_hidden()?;
+                    }
+                    return Err(failure.into());
+                }
             }
             if stop.is_stopped() {
                 return Err(PullError::interrupted());
