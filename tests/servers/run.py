@@ -187,7 +187,7 @@ class Cases:
         out = WORK / f"out-{len(self.all)}"
         begun = time.monotonic()
         # Helios says two minutes to whoever asks before it has begun.
-        said = run(FHIREHOSE, "pull", server.base, "-o", out, "--longest-wait", "1s", *args)
+        said = run(FHIREHOSE, "pull", server.base, "-o", out, "--longest-wait", "300ms", *args)
         took = time.monotonic() - begun
         got = lines(out)
         if got != wanted or not got:
