@@ -108,7 +108,7 @@ pub(super) fn tell(pulled: &Pulled, report: ReportArg, out: &Path) -> Exit {
             Exit::Done
         }
     };
-    if told == Exit::Done && pulled.sum(|file| file.bad) > 0 {
+    if told == Exit::Done && pulled.bad() > 0 {
         Exit::BadRecords
     } else {
         told
@@ -180,7 +180,7 @@ fn text(pulled: &Pulled, out: &Path) -> String {
     let mut line = |name: &str, value: String| text.push_str(&format!("{name:9}{value}\n"));
     line("", String::new());
     dropped(pulled, &mut line);
-    let bad = pulled.sum(|file| file.bad);
+    let bad = pulled.bad();
     if bad > 0 {
         line("bad", format!("{} not FHIR; error/ tells where", counted(bad, "line")));
     }
@@ -252,7 +252,7 @@ fn json(pulled: &Pulled) -> String {
         ),
         ("kept", sum(|file| file.kept)),
         ("dropped", sum(PulledFile::dropped)),
-        ("bad", sum(|file| file.bad)),
+        ("bad", Tree::Number(pulled.bad())),
         ("files", Tree::List(pulled.files.iter().map(file_tree).collect())),
         ("output", Tree::List(pulled.output.iter().map(output_tree).collect())),
         ("warnings", Tree::List(pulled.warnings.iter().map(Tree::text).collect())),

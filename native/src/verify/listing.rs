@@ -25,6 +25,9 @@ pub(super) struct Listed {
     pub(super) continues: bool,
 }
 
+/// Folders that are there as long as files are being written: of an export, and of a pull, which is a crate above this one.
+const UNFINISHED: [&str; 2] = [PARTIAL, ".fhirehose-pull"];
+
 /// Deepest folder that is looked into for files that are not listed.
 const DEEPEST: usize = 16;
 
@@ -85,9 +88,9 @@ pub(super) fn unlisted(
     findings: &mut Vec<Finding>,
 ) -> io::Result<()> {
     let home = fs::canonicalize(folder)?;
-    if home.join(PARTIAL).exists() {
-        let message = "an export into this folder is at work, or was killed";
-        findings.push(about(Severity::Error, "unfinished", PARTIAL, message));
+    for name in UNFINISHED.iter().filter(|name| home.join(name).exists()) {
+        let message = "an export or pull into this folder is at work, or was killed";
+        findings.push(about(Severity::Error, "unfinished", name, message));
     }
     let manifest = fs::canonicalize(manifest)?;
     let mut known: Vec<&Path> = listed.iter().map(|file| file.path.as_path()).collect();

@@ -270,6 +270,10 @@ fn files_that_are_missing_or_too_many_are_told() {
             vec!["unfinished .fhirehose-partial 1"],
         ),
         (
+            Box::new(|export| fs::create_dir(export.path(".fhirehose-pull")).expect("makes")),
+            vec!["unfinished .fhirehose-pull 1"],
+        ),
+        (
             Box::new(|export| {
                 let text = fs::read(export.path("Patient.000.ndjson")).expect("reads");
                 fs::write(export.path("Patient.000.ndjson"), &text[..text.len() - 1]).expect("writes");

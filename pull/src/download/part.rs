@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use fhirehose_core::client::FileNo;
 use fhirehose_core::error::Error;
 use fhirehose_core::sink::{FileName, Sink, Stored};
 use fhirehose_native::codec_out::{Assembler, BlockCutter, BlockEncoder, Compression};
 use sha2::{Digest as _, Sha256};
 
+use crate::checksum::hexadecimal;
 use crate::receipt::{Kind, Part};
 
 const BUFFER: usize = 256 << 10;
@@ -17,7 +17,8 @@ const BUFFER: usize = 256 << 10;
 /// Writes the parts of one fetched file.
 pub(crate) struct PartSink {
     folder: PathBuf,
-    file: FileNo,
+    /// What all its names begin with.
+    prefix: String,
     compression: Compression,
     hashes: bool,
     /// Those that are complete.
@@ -49,10 +50,10 @@ struct Out {
 }
 
 impl PartSink {
-    pub(crate) fn new(folder: &Path, file: FileNo, compression: Compression, hashes: bool) -> PartSink {
+    pub(crate) fn new(folder: &Path, prefix: &str, compression: Compression, hashes: bool) -> PartSink {
         PartSink {
             folder: folder.to_owned(),
-            file,
+            prefix: prefix.to_owned(),
             compression,
             hashes,
             closed: Vec::new(),
@@ -61,8 +62,8 @@ impl PartSink {
 
     fn open(&self, name: &FileName) -> io::Result<PartFile> {
         let path = format!(
-            "{:06}-{}-{}-{:03}",
-            self.file,
+            "{}{}-{}-{:03}",
+            self.prefix,
             Kind::from(name.kind).word(),
             name.type_name,
             name.sequence
@@ -176,11 +177,6 @@ impl Out {
         self.buffer.clear();
         Ok(())
     }
-}
-
-/// Lower-case digits.
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl PartSink {

@@ -56,6 +56,7 @@ fn lines() -> Vec<Line> {
         Line::Safe(1, r#"{"path":"x\n","n":1}"#.into()),
         Line::Fetched,
         Line::Warning("odd".into()),
+        Line::Gone(1),
         Line::Cancel,
         Line::Deleted,
         Line::Done,

@@ -320,6 +320,16 @@ impl Downloads {
         }
     }
 
+    /// It was safe, and is not any more. `false` where it was not.
+    pub(super) fn forget(&mut self, file: FileNo) -> bool {
+        let found = self.files.get_mut(file).filter(|found| found.state == State::Safe);
+        let Some(found) = found else { return false };
+        found.receipt = None;
+        self.safe -= 1;
+        self.enlist(file, true);
+        true
+    }
+
     /// It begins next.
     pub(super) fn put_first(&mut self, file: FileNo) {
         self.enlist(file, true);

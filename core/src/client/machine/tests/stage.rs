@@ -235,6 +235,10 @@ impl Stage {
         self.client.happened(Event::Fetched { file, receipt }, self.now);
     }
 
+    pub(super) fn gone(&mut self, file: usize) {
+        self.client.happened(Event::Gone { file }, self.now);
+    }
+
     pub(super) fn unfetched(&mut self, file: usize, status: u16, headers: &[(&str, &str)], body: &str) {
         let headers = owned(headers);
         let answer = Answer {
