@@ -385,6 +385,26 @@ fn what_is_cancelled_is_gone_here_and_there() {
 }
 
 #[test]
+fn what_the_server_refuses_leaves_the_folder_to_what_was_meant() {
+    let folder = data();
+    let server = Server::open(&folder);
+    let ran = folder
+        .run(&["pull", &server.base, "-o", "out", "--group", "unknown"])
+        .ends(3);
+    assert!(
+        ran.err.contains("no such Group") && !ran.err.contains("--resume"),
+        "{ran:?}"
+    );
+    assert_eq!(folder.files("out"), [""; 0]);
+    // And what one left that was killed when it had been cancelled.
+    folder.write("out/.fhirehose-pull-done/journal", "");
+    let group = group(&folder);
+    folder
+        .run(&["pull", &server.base, "-o", "out", "--group", &group])
+        .ends(0);
+}
+
+#[test]
 fn what_makes_no_sense_is_told_before_anybody_is_asked() {
     let folder = data();
     // Nothing listens there.

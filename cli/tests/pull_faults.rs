@@ -405,19 +405,18 @@ fn killed_at_any_moment_behind_a_proxy_that_breaks_everything_it_becomes_the_dir
 fn each_fault_alone_is_lived_through_or_told() {
     let run = |number: u64, fault: Fault| {
         let rate = match fault {
-            Fault::Delay | Fault::OddWait | Fault::ChangeManifest | Fault::Redirect => 1000,
-            Fault::Endless | Fault::HugeManifest | Fault::Hang => 60,
-            _ => 150,
+            Fault::Delay | Fault::OddWait | Fault::ChangeManifest | Fault::HugeManifest | Fault::Redirect => 1000,
+            Fault::Hang => 150,
+            _ => 250,
         };
         let faults = Faults::only(fault, rate).hanging(Duration::from_secs(3));
-        let lane = Lane::new(
-            faults,
-            if fault == Fault::Expire {
-                1
-            } else {
-                number as usize % SHAPES.len()
-            },
-        );
+        // Shapes of many files; what gzip would tell is sent without it.
+        let shape = match fault {
+            Fault::Expire => 1,
+            Fault::Flip | Fault::Truncate | Fault::TooShort => 2,
+            _ => number as usize % 4,
+        };
+        let lane = Lane::new(faults, shape);
         lane.proxy.begin_anew(number);
         let ran = lane.end(lane.begin("out"));
         let has_failed = ran.code != Some(0);
@@ -442,6 +441,7 @@ fn each_fault_alone_is_lived_through_or_told() {
             "{fault:?}: {done} times{}",
             if has_failed { ", told and gone on with" } else { "" }
         );
-        assert!(done > 0 || fault == Fault::HugeManifest, "{fault:?} did not happen");
+        // A job may be done when it is first asked for.
+        assert!(done > 0 || fault == Fault::OddWait, "{fault:?} did not happen");
     }
 }

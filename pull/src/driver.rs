@@ -290,6 +290,10 @@ impl Driver<'_> {
                         let error = PullError::new(PullErrorKind::Io, "not-deleted", failure.message);
                         return Err(error);
                     }
+                    // Nothing was begun: the folder is free for what was meant.
+                    if !failure.resumable && !self.cancels && facts.status_url.is_none() {
+                        self.folder.remove_hidden()?;
+                    }
                     return Err(failure.into());
                 }
             }

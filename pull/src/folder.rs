@@ -33,6 +33,7 @@ impl Folder {
     /// asked anybody anything leaves nothing to go on with: its folder is taken over.
     pub(crate) fn create(out: &Path, saved: &str) -> Result<Folder, PullError> {
         fs::create_dir_all(out).map_err(|error| PullError::disk("make", out, &error))?;
+        remove_done(out);
         let entries = fs::read_dir(out).map_err(|error| PullError::disk("read", out, &error))?;
         if entries.flatten().any(|entry| entry.file_name() != HIDDEN) {
             return Err(PullError::usage(format!(
@@ -148,6 +149,12 @@ impl Folder {
     }
 }
 
+/// Removes what a pull that was killed when it had ended has left.
+fn remove_done(out: &Path) {
+    // What cannot be removed is hidden, and is of no consequence.
+    let _ = fs::remove_dir_all(out.join(DONE));
+}
+
 /// Whether a pull that was begun in a folder has remembered anything: only then has it asked anybody.
 ///
 /// # Errors
@@ -163,8 +170,7 @@ pub fn has_begun(out: &Path) -> Result<bool, PullError> {
 /// Whether a folder holds an output that is complete, and no pull is under way in it. Removes what a pull that was killed in
 /// its last moment has left.
 pub fn is_complete(out: &Path) -> bool {
-    // What cannot be removed is hidden, and is of no consequence.
-    let _ = fs::remove_dir_all(out.join(DONE));
+    remove_done(out);
     !out.join(HIDDEN).exists() && out.join(MANIFEST).exists()
 }
 

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 FHIREHOSE, BIN, WORK = (Path(arg).resolve() for arg in sys.argv[1:])
 DATA = WORK / "data"
 LONGEST = 60  # seconds of anything
-SECRET = "a secret of the tests"
+SECRET = "a-secret-of-the-tests"
 
 
 def run(*command, fails=False):
@@ -41,8 +41,8 @@ class Key:
     """A key pair: the public half for the server, the private one as PEM and as a JWK for the client."""
 
     def __init__(self, name, private, algorithm):
-        self.client, kind = name, jwt.get_algorithm_by_name(algorithm)
-        more = {"kid": f"{name}-1", "alg": algorithm}
+        self.client, self.kid, kind = name, f"{name}-1", jwt.get_algorithm_by_name(algorithm)
+        more = {"kid": self.kid, "alg": algorithm}
         self.public = {"keys": [json.loads(kind.to_jwk(private.public_key())) | more | {"use": "sig", "key_ops": ["verify"]}]}
         self.jwk = WORK / f"{name}.jwk"
         self.jwk.write_text(json.dumps(json.loads(kind.to_jwk(private)) | more | {"key_ops": ["sign"]}))
@@ -186,7 +186,8 @@ class Cases:
         """A pull brings what was wanted, and leaves nothing behind at the server."""
         out = WORK / f"out-{len(self.all)}"
         begun = time.monotonic()
-        said = run(FHIREHOSE, "pull", server.base, "-o", out, *args)
+        # Helios says two minutes to whoever asks before it has begun.
+        said = run(FHIREHOSE, "pull", server.base, "-o", out, "--longest-wait", "300ms", *args)
         took = time.monotonic() - begun
         got = lines(out)
         if got != wanted or not got:
@@ -196,7 +197,7 @@ class Cases:
         if bool(server.jobs()) != keeps_job:
             raise SystemExit(f"FAILED: {name}: jobs at the server: {server.jobs()}\n{said}")
         count = sum(map(len, got.values()))
-        print(f"{server.name} {name:55} {count:4} lines, equal   {took:4.1f} s", flush=True)
+        print(f"{server.name:12} {name:50} {count:4} lines, equal   {took:4.1f} s", flush=True)
         self.all.append(got)
         return said
 
@@ -252,19 +253,22 @@ def smart_server(cases, system):
     server = Sekmet(types=["smart"], smart_clients=clients)
     try:
         for key in keys:
-            for file in (key.pem, key.jwk):
-                auth = ("--system", "--client-id", key.client, "--key", file, "--scope", "system/*.*")
-                cases.hold(f"SMART, {key.client}, {file.suffix}", server, system, *auth)
+            auth = ("--system", "--client-id", key.client, "--scope", "system/*.*")
+            cases.hold(f"SMART, {key.client}, JWK", server, system, *auth, "--key", key.jwk)
+            cases.hold(f"SMART, {key.client}, PEM", server, system, *auth, "--key", key.pem, "--key-id", key.kid)
         secret = WORK / "secret"
         secret.write_text(SECRET)
         secret.chmod(0o600)
         basic = ("--system", "--basic", f"by-secret:{secret}", "--scope", "system/*.*")
         cases.hold("SMART, account and secret", server, system, *basic)
         # Who may only read may not delete the job: that is no failure.
-        reader = ("--system", "--client-id", "reader", "--key", keys[1].pem)
-        cases.hold("SMART, may only read", server, system, *reader, keeps_job=True)
-        said = run(FHIREHOSE, "pull", server.base, "-o", WORK / "refused", "--client-id", "nobody", "--key", keys[0].pem, fails=True)
-        print(f"sekmet-fhir SMART, unknown client: {said.strip().splitlines()[-1]}")
+        reader = ("--system", "--client-id", "reader", "--key", keys[1].jwk)
+        said = cases.hold("SMART, may only read", server, system, *reader, keeps_job=True)
+        if "could not be deleted" not in said:
+            raise SystemExit(f"FAILED: nobody says that the job is still there:\n{said}")
+        nobody = ("--client-id", "nobody", "--key", keys[0].jwk)
+        said = run(FHIREHOSE, "pull", server.base, "-o", WORK / "refused", *nobody, fails=True)
+        print(f"{server.name} SMART, unknown client: {said.strip().splitlines()[0]}")
     finally:
         server.stop()
 
