@@ -484,7 +484,7 @@ fn a_journal_that_is_damaged_is_no_reason_to_begin_anew() {
 #[test]
 fn output_that_is_being_put_in_its_place_is_not_cancelled_half_way() {
     let (folder, _server) = half_done(&[]);
-    folder.write("out/Patient.000.ndjson", LINES);
+    folder.write("out/.fhirehose-pull/finishing", "");
     folder.run(&["pull", "--cancel", "out"]).ends(2).tells(&["--resume"]);
 }
 

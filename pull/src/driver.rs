@@ -82,7 +82,7 @@ pub fn pull(pull: &Pull, progress: &Arc<Progress>, stop: &Stop) -> Result<Pulled
 }
 
 /// Ends what was begun in a folder: deletes the job at the server, and then what is in the folder. Output that is being put in
-/// its place already is not taken away again.
+/// its place already is not taken away again. Where the job is to be kept, nobody is asked anything.
 ///
 /// # Errors
 /// The server does not let us; then everything stays as it is.
@@ -92,6 +92,9 @@ pub fn cancel(pull: &Pull, progress: &Arc<Progress>, stop: &Stop) -> Result<(), 
             "all of it has come, and is being put in its place: `fhirehose pull --resume {}` completes it",
             pull.out.display()
         )));
+    }
+    if pull.settings.keep_job {
+        return Folder::open(&pull.out)?.remove_hidden();
     }
     match run(pull, progress, stop, true) {
         Err(error) if error.code() != "cancelled" => Err(error),
