@@ -1,5 +1,6 @@
 //! The protocol of a bulk client without I/O: given what came back, what to do next (Bulk Data guide; SPEC 2.3, 2.11-2.15).
 
+pub mod json;
 mod order;
 mod settings;
 mod step;

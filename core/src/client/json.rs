@@ -1,0 +1,716 @@
+//! A strict JSON reader that knows where in the text each value stands (RFC 8259).
+//!
+//! For what a server answers: manifests, OperationOutcomes, tokens. Such texts may be hostile: the reader does not call
+//! itself, bounds the depth, and holds 12 bytes for each value and name. Strings are spelled out when somebody asks.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+
+use crate::position::Position;
+
+/// How deep arrays and objects may lie in each other.
+pub const DEEPEST: usize = 128;
+
+/// The byte order mark in UTF-8.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Why a text is not JSON, or not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FaultKind {
+    /// Nothing but blanks.
+    Empty,
+    /// Ends in the middle.
+    Cut,
+    /// Something else was expected here.
+    Syntax,
+    /// A number that is none.
+    Number,
+    /// An escape that is none, or half of a surrogate pair.
+    Escape,
+    /// A control character in a string.
+    Control,
+    /// Bytes that are no UTF-8.
+    Utf8,
+    /// Something behind the value.
+    Trailing,
+    /// More than [`DEEPEST`] levels.
+    Deep,
+    /// Four gigabytes and more.
+    Long,
+    /// A byte order mark where none is taken.
+    Mark,
+}
+
+/// A text that is not JSON: where, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Byte of the text.
+    pub at: usize,
+    /// Why.
+    pub kind: FaultKind,
+}
+
+impl fmt::Display for Fault {
+    /// Says nothing of the contents.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            FaultKind::Empty => "nothing where a JSON text is expected",
+            FaultKind::Cut => "the JSON text ends in the middle",
+            FaultKind::Syntax => "not JSON: another character is expected here",
+            FaultKind::Number => "not JSON: not a number",
+            FaultKind::Escape => "not JSON: not an escape",
+            FaultKind::Control => "not JSON: a control character in a string",
+            FaultKind::Utf8 => "not UTF-8",
+            FaultKind::Trailing => "something behind the end of the JSON text",
+            FaultKind::Deep => "arrays and objects lie too deep in each other",
+            FaultKind::Long => "the JSON text is too long",
+            FaultKind::Mark => "a byte order mark in front of the JSON text",
+        })
+    }
+}
+
+/// A JSON text that has been checked to its last byte.
+#[derive(Debug)]
+pub struct Document<'t> {
+    text: &'t str,
+    /// Values and names in the order of the text; the members of an object are name, value, name, value.
+    entries: Vec<Entry>,
+    repeated: Vec<Range<usize>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    start: u32,
+    end: u32,
+    /// The entry behind this one and all that is in it.
+    after: u32,
+}
+
+/// A value of a document.
+#[derive(Clone, Copy)]
+pub struct Node<'d> {
+    text: &'d str,
+    entries: &'d [Entry],
+    index: usize,
+}
+
+impl fmt::Debug for Node<'_> {
+    /// Says nothing of the contents.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Node({:?} at {:?})", self.kind(), self.span())
+    }
+}
+
+/// What a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Boolean,
+    /// A number.
+    Number,
+    /// A string.
+    Text,
+    /// An array.
+    List,
+    /// An object.
+    Object,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Null => "null",
+            Kind::Boolean => "a boolean",
+            Kind::Number => "a number",
+            Kind::Text => "a string",
+            Kind::List => "an array",
+            Kind::Object => "an object",
+        })
+    }
+}
+
+/// A member of an object.
+#[derive(Clone, Debug)]
+pub struct Member<'d> {
+    /// Its name, spelled out.
+    pub name: Cow<'d, str>,
+    /// Where the name stands, quotes included.
+    pub name_span: Range<usize>,
+    /// Its value.
+    pub value: Node<'d>,
+}
+
+/// Reads a text that begins with the value or blanks.
+pub fn parse(text: &[u8]) -> Result<Document<'_>, Fault> {
+    if text.starts_with(MARK) {
+        return Err(fault(0, FaultKind::Mark));
+    }
+    parse_from(text, 0)
+}
+
+/// The same, but passes over a byte order mark; whether there was one is [`has_mark`].
+pub fn parse_marked(text: &[u8]) -> Result<Document<'_>, Fault> {
+    parse_from(text, if has_mark(text) { MARK.len() } else { 0 })
+}
+
+/// Whether the text begins with a byte order mark.
+pub fn has_mark(text: &[u8]) -> bool {
+    text.starts_with(MARK)
+}
+
+/// Line and column, from 1, of a byte of the text.
+pub fn position(text: &[u8], at: usize) -> Position {
+    let before = &text[..at.min(text.len())];
+    let line_start = memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1);
+    Position {
+        line: memchr::memchr_iter(b'\n', before).count() as u64 + 1,
+        column: (before.len() - line_start) as u64 + 1,
+    }
+}
+
+fn fault(at: usize, kind: FaultKind) -> Fault {
+    Fault { at, kind }
+}
+
+fn parse_from(bytes: &[u8], start: usize) -> Result<Document<'_>, Fault> {
+    if u32::try_from(bytes.len()).is_err() {
+        return Err(fault(0, FaultKind::Long));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|error| fault(error.valid_up_to(), FaultKind::Utf8))?;
+    let mut reader = Reader {
+        text,
+        at: start,
+        entries: Vec::new(),
+        open: Vec::new(),
+        repeated: Vec::new(),
+    };
+    reader.read()?;
+    Ok(Document {
+        text,
+        entries: reader.entries,
+        repeated: reader.repeated,
+    })
+}
+
+struct Reader<'t> {
+    text: &'t str,
+    at: usize,
+    entries: Vec<Entry>,
+    /// Entries of arrays and objects that have not ended.
+    open: Vec<usize>,
+    repeated: Vec<Range<usize>>,
+}
+
+impl Reader<'_> {
+    fn read(&mut self) -> Result<(), Fault> {
+        self.blanks();
+        if self.at == self.text.len() {
+            return Err(fault(self.at, FaultKind::Empty));
+        }
+        let mut wants_value = true;
+        loop {
+            if wants_value {
+                wants_value = self.value()?;
+                continue;
+            }
+            // A value has ended.
+            let Some(&container) = self.open.last() else { break };
+            self.blanks();
+            let is_object = self.text.as_bytes()[self.entries[container].start as usize] == b'{';
+            match self.peek()? {
+                b',' => {
+                    self.at += 1;
+                    self.blanks();
+                    if is_object {
+                        self.name()?;
+                    }
+                    wants_value = true;
+                }
+                b'}' if is_object => self.close(),
+                b']' if !is_object => self.close(),
+                _ => return Err(fault(self.at, FaultKind::Syntax)),
+            }
+        }
+        self.blanks();
+        match self.at < self.text.len() {
+            true => Err(fault(self.at, FaultKind::Trailing)),
+            false => Ok(()),
+        }
+    }
+
+    /// Reads a value, of an array or object only as far as where its first value begins: then `true`.
+    fn value(&mut self) -> Result<bool, Fault> {
+        self.blanks();
+        match self.peek()? {
+            open @ (b'{' | b'[') => {
+                if self.open.len() == DEEPEST {
+                    return Err(fault(self.at, FaultKind::Deep));
+                }
+                self.open.push(self.entries.len());
+                self.add(self.at, self.at + 1);
+                self.at += 1;
+                self.blanks();
+                // `{` and `}`, `[` and `]` stand two apart in ASCII.
+                if self.peek()? == open + 2 {
+                    self.close();
+                    return Ok(false);
+                }
+                if open == b'{' {
+                    self.name()?;
+                }
+                return Ok(true);
+            }
+            b'"' => self.string()?,
+            b't' => self.word("true")?,
+            b'f' => self.word("false")?,
+            b'n' => self.word("null")?,
+            b'-' | b'0'..=b'9' => self.number()?,
+            _ => return Err(fault(self.at, FaultKind::Syntax)),
+        }
+        Ok(false)
+    }
+
+    fn close(&mut self) {
+        self.at += 1;
+        let after = self.entries.len() as u32;
+        let Some(container) = self.open.pop() else { return };
+        let entry = &mut self.entries[container];
+        entry.end = self.at as u32;
+        entry.after = after;
+        if self.text.as_bytes()[entry.start as usize] == b'{' {
+            self.find_repeated(container);
+        }
+    }
+
+    /// Sorting costs the same whatever the names are; a hash table would have to be keyed against hostile ones.
+    fn find_repeated(&mut self, object: usize) {
+        let node = Node {
+            text: self.text,
+            entries: &self.entries,
+            index: object,
+        };
+        let mut names: Vec<(Cow<'_, str>, usize, usize)> = node
+            .members()
+            .map(|member| (member.name, member.name_span.start, member.name_span.end))
+            .collect();
+        if names.len() < 2 {
+            return;
+        }
+        names.sort_unstable();
+        let again = names.windows(2).filter(|pair| pair[0].0 == pair[1].0);
+        let spans: Vec<Range<usize>> = again.map(|pair| pair[1].1..pair[1].2).collect();
+        self.repeated.extend(spans);
+    }
+
+    fn name(&mut self) -> Result<(), Fault> {
+        if self.peek()? != b'"' {
+            return Err(fault(self.at, FaultKind::Syntax));
+        }
+        self.string()?;
+        self.blanks();
+        if self.peek()? != b':' {
+            return Err(fault(self.at, FaultKind::Syntax));
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    fn string(&mut self) -> Result<(), Fault> {
+        let bytes = self.text.as_bytes();
+        let start = self.at;
+        let mut at = start + 1;
+        loop {
+            match bytes.get(at) {
+                None => return Err(fault(at, FaultKind::Cut)),
+                Some(b'"') => break,
+                Some(b'\\') => at += escape(&bytes[at..]).map_err(|kind| fault(at, kind))?.1,
+                Some(0..=0x1f) => return Err(fault(at, FaultKind::Control)),
+                Some(_) => at += 1,
+            }
+        }
+        self.at = at + 1;
+        self.add(start, self.at);
+        Ok(())
+    }
+
+    fn word(&mut self, word: &str) -> Result<(), Fault> {
+        let rest = &self.text.as_bytes()[self.at..];
+        if !rest.starts_with(word.as_bytes()) {
+            let is_cut = word.as_bytes().starts_with(rest);
+            return Err(fault(self.at, if is_cut { FaultKind::Cut } else { FaultKind::Syntax }));
+        }
+        self.add(self.at, self.at + word.len());
+        self.at += word.len();
+        Ok(())
+    }
+
+    fn number(&mut self) -> Result<(), Fault> {
+        let bytes = self.text.as_bytes();
+        let start = self.at;
+        let wrong = |at: usize| {
+            let kind = if at == bytes.len() { FaultKind::Cut } else { FaultKind::Number };
+            fault(at, kind)
+        };
+        let digits = |from: usize| {
+            let count = bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+            if count == 0 { Err(wrong(from)) } else { Ok(from + count) }
+        };
+        let whole = start + usize::from(bytes[start] == b'-');
+        let mut at = digits(whole)?;
+        if bytes[whole] == b'0' && at > whole + 1 {
+            return Err(wrong(whole + 1));
+        }
+        if bytes.get(at) == Some(&b'.') {
+            at = digits(at + 1)?;
+        }
+        if matches!(bytes.get(at), Some(b'e' | b'E')) {
+            at += 1;
+            at += usize::from(matches!(bytes.get(at), Some(b'+' | b'-')));
+            at = digits(at)?;
+        }
+        self.at = at;
+        self.add(start, at);
+        Ok(())
+    }
+
+    fn add(&mut self, start: usize, end: usize) {
+        let after = self.entries.len() as u32 + 1;
+        self.entries.push(Entry {
+            start: start as u32,
+            end: end as u32,
+            after,
+        });
+    }
+
+    fn blanks(&mut self) {
+        let rest = &self.text.as_bytes()[self.at..];
+        let is_blank = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+        self.at += rest.iter().take_while(is_blank).count();
+    }
+
+    fn peek(&self) -> Result<u8, Fault> {
+        let byte = self.text.as_bytes().get(self.at).copied();
+        byte.ok_or_else(|| fault(self.at, FaultKind::Cut))
+    }
+}
+
+/// The character that an escape stands for, and how many bytes it takes. `bytes` begin with the backslash.
+fn escape(bytes: &[u8]) -> Result<(char, usize), FaultKind> {
+    let letter = *bytes.get(1).ok_or(FaultKind::Cut)?;
+    let simple = match letter {
+        b'"' | b'\\' | b'/' => char::from(letter),
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        b'n' => '\n',
+        b'r' => '\r',
+        b't' => '\t',
+        b'u' => {
+            let first = unit(bytes)?;
+            if let Some(letter) = char::from_u32(first) {
+                return Ok((letter, 6));
+            }
+            let second = unit(&bytes[6..])?;
+            let pair = [first as u16, second as u16];
+            let letter = char::decode_utf16(pair).next().and_then(Result::ok);
+            return Ok((letter.ok_or(FaultKind::Escape)?, 12));
+        }
+        _ => return Err(FaultKind::Escape),
+    };
+    Ok((simple, 2))
+}
+
+/// The number of `\uXXXX`.
+fn unit(bytes: &[u8]) -> Result<u32, FaultKind> {
+    let mut number = 0;
+    for (at, &byte) in bytes.iter().take(6).enumerate() {
+        let fits = match at {
+            0 => byte == b'\\',
+            1 => byte == b'u',
+            _ => byte.is_ascii_hexdigit(),
+        };
+        if !fits {
+            return Err(FaultKind::Escape);
+        }
+        if at > 1 {
+            number = number * 16 + char::from(byte).to_digit(16).unwrap_or(0);
+        }
+    }
+    if bytes.len() < 6 { Err(FaultKind::Cut) } else { Ok(number) }
+}
+
+/// The text of a string that has been checked, without its quotes.
+fn spelled(raw: &str) -> Cow<'_, str> {
+    let Some(first) = raw.find('\\') else {
+        return Cow::Borrowed(raw);
+    };
+    let mut out = String::with_capacity(raw.len());
+    out.push_str(&raw[..first]);
+    let mut rest = &raw[first..];
+    while let Ok((letter, length)) = escape(rest.as_bytes()) {
+        out.push(letter);
+        rest = &rest[length..];
+        let next = rest.find('\\').unwrap_or(rest.len());
+        out.push_str(&rest[..next]);
+        rest = &rest[next..];
+    }
+    Cow::Owned(out)
+}
+
+impl<'t> Document<'t> {
+    /// The value.
+    pub fn root(&self) -> Node<'_> {
+        Node {
+            text: self.text,
+            entries: &self.entries,
+            index: 0,
+        }
+    }
+
+    /// Where names stand that their objects had before. What such a member says is uncertain: readers differ.
+    pub fn repeated_names(&self) -> &[Range<usize>] {
+        &self.repeated
+    }
+}
+
+impl<'d> Node<'d> {
+    /// What it is.
+    pub fn kind(self) -> Kind {
+        match self.raw().as_bytes().first() {
+            Some(b'{') => Kind::Object,
+            Some(b'[') => Kind::List,
+            Some(b'"') => Kind::Text,
+            Some(b't' | b'f') => Kind::Boolean,
+            Some(b'n') | None => Kind::Null,
+            Some(_) => Kind::Number,
+        }
+    }
+
+    /// The bytes of the text that it takes.
+    pub fn span(self) -> Range<usize> {
+        let entry = self.entries[self.index];
+        entry.start as usize..entry.end as usize
+    }
+
+    /// Its text as written: quotes, escapes and all.
+    pub fn raw(self) -> &'d str {
+        &self.text[self.span()]
+    }
+
+    /// Whether it is `null`.
+    pub fn is_null(self) -> bool {
+        self.kind() == Kind::Null
+    }
+
+    /// The boolean.
+    pub fn boolean(self) -> Option<bool> {
+        (self.kind() == Kind::Boolean).then(|| self.raw() == "true")
+    }
+
+    /// The number, as written.
+    pub fn number(self) -> Option<&'d str> {
+        (self.kind() == Kind::Number).then(|| self.raw())
+    }
+
+    /// The number, where it is written as a whole one that is not negative and fits: no fraction, no exponent.
+    pub fn whole(self) -> Option<u64> {
+        self.number()?.parse().ok()
+    }
+
+    /// The string, spelled out.
+    pub fn text(self) -> Option<Cow<'d, str>> {
+        let is_text = self.kind() == Kind::Text;
+        let raw = self.raw();
+        is_text.then(|| spelled(&raw[1..raw.len() - 1]))
+    }
+
+    /// The items of an array; nothing for other values.
+    pub fn items(self) -> impl Iterator<Item = Node<'d>> {
+        let entry = self.entries[self.index];
+        let mut next = match self.kind() {
+            Kind::List => self.index + 1,
+            _ => entry.after as usize,
+        };
+        std::iter::from_fn(move || {
+            let node = Node { index: next, ..self };
+            let is_inside = next < entry.after as usize;
+            is_inside.then(|| {
+                next = self.entries[next].after as usize;
+                node
+            })
+        })
+    }
+
+    /// The members of an object in the order of the text; nothing for other values.
+    pub fn members(self) -> impl Iterator<Item = Member<'d>> {
+        let entry = self.entries[self.index];
+        let mut next = match self.kind() {
+            Kind::Object => self.index + 1,
+            _ => entry.after as usize,
+        };
+        std::iter::from_fn(move || {
+            if next + 1 >= entry.after as usize {
+                return None;
+            }
+            let name = Node { index: next, ..self };
+            let value = Node {
+                index: next + 1,
+                ..self
+            };
+            next = self.entries[next + 1].after as usize;
+            Some(Member {
+                name: name.text().unwrap_or_default(),
+                name_span: name.span(),
+                value,
+            })
+        })
+    }
+
+    /// The first member of that name.
+    pub fn get(self, name: &str) -> Option<Node<'d>> {
+        self.members().find(|member| member.name == name).map(|member| member.value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    fn value(node: Node<'_>) -> Value {
+        match node.kind() {
+            Kind::Null => Value::Null,
+            Kind::Boolean => Value::Bool(node.boolean().expect("a boolean")),
+            Kind::Number => serde_json::from_str(node.number().expect("a number")).expect("a number"),
+            Kind::Text => Value::String(node.text().expect("a string").into_owned()),
+            Kind::List => Value::Array(node.items().map(value).collect()),
+            Kind::Object => {
+                let pairs = node.members().map(|member| (member.name.into_owned(), value(member.value)));
+                Value::Object(pairs.collect())
+            }
+        }
+    }
+
+    #[test]
+    fn says_what_serde_says() {
+        let texts = [
+            r#" {"a" : [1, -0, 2.5e+3, 0.1, "x", [], {}, [[]], {"b":{}}], "c":null, "d":true,"e":false } "#,
+            r#""\"\\\/\b\f\n\r\té\u00e9\ud83d\ude00😀\u0000""#,
+            "7",
+            "[]",
+            "{}",
+            "\t[ ]\r\n",
+            r#"{"":{"":""}}"#,
+        ];
+        for text in texts {
+            let document = parse(text.as_bytes()).expect(text);
+            assert_eq!(value(document.root()), serde_json::from_str::<Value>(text).expect(text), "{text}");
+            assert!(document.repeated_names().is_empty());
+        }
+    }
+
+    /// Every text that is one edit away from a right one: refused by both or by none.
+    #[test]
+    fn refuses_what_serde_refuses() {
+        let good = r#"{"a":[1,-2.5e3,"x\n\u00e9"],"b":{"c":null,"d":true},"e":[]}"#;
+        let letters = b"{}[]\",:\\ u0e.-+tn1\x01\x7f\xc3\n";
+        for at in 0..good.len() {
+            for edit in 0..=2 * letters.len() {
+                let mut text = good.as_bytes().to_vec();
+                match edit {
+                    0 => drop(text.remove(at)),
+                    _ if edit <= letters.len() => text[at] = letters[edit - 1],
+                    _ => text.insert(at, letters[edit - 1 - letters.len()]),
+                }
+                // serde takes a number that is too large for it as a fault, and keeps no half of a pair either.
+                let ours = parse(&text);
+                let theirs = serde_json::from_slice::<Value>(&text);
+                assert_eq!(ours.is_ok(), theirs.is_ok(), "{:?} {ours:?}", String::from_utf8_lossy(&text));
+                assert!(parse(&text[..at]).is_err());
+                if let (Ok(document), Ok(theirs)) = (ours, theirs)
+                    && document.repeated_names().is_empty()
+                {
+                    assert_eq!(value(document.root()), theirs);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn faults_have_a_kind_and_a_place() {
+        let cases: &[(&[u8], FaultKind, usize)] = &[
+            (b"", FaultKind::Empty, 0),
+            (b" \n", FaultKind::Empty, 2),
+            (b"{\"a\":", FaultKind::Cut, 5),
+            (b"\"a", FaultKind::Cut, 2),
+            (b"tru", FaultKind::Cut, 0),
+            (b"-", FaultKind::Cut, 1),
+            (b"{a}", FaultKind::Syntax, 1),
+            (b"{\"a\":1,}", FaultKind::Syntax, 7),
+            (b"[1 2]", FaultKind::Syntax, 3),
+            (b"[1}", FaultKind::Syntax, 2),
+            (b"nul!", FaultKind::Syntax, 0),
+            (b"01", FaultKind::Number, 1),
+            (b"[1.]", FaultKind::Number, 3),
+            (b"[1e+]", FaultKind::Number, 4),
+            (b"\"\\x\"", FaultKind::Escape, 1),
+            (b"\"\\ud800\"", FaultKind::Escape, 1),
+            (b"\"\\ud800\\u0041\"", FaultKind::Escape, 1),
+            (b"\"\\udc00\"", FaultKind::Escape, 1),
+            (b"\"a\tb\"", FaultKind::Control, 2),
+            (b"\"\xff\"", FaultKind::Utf8, 1),
+            (b"{} {}", FaultKind::Trailing, 3),
+            (b"\xef\xbb\xbf{}", FaultKind::Mark, 0),
+        ];
+        for &(text, kind, at) in cases {
+            assert_eq!(parse(text).err(), Some(Fault { at, kind }), "{:?}", String::from_utf8_lossy(text));
+        }
+        let marked = parse_marked(b"\xef\xbb\xbf{}").map(|document| document.root().span());
+        assert_eq!(marked, Ok(3..5));
+        assert!(parse_marked(b"{}").is_ok());
+        assert_eq!(parse_marked(b"\xef\xbb\xbf").err().map(|fault| fault.kind), Some(FaultKind::Empty));
+    }
+
+    #[test]
+    fn depth_is_bounded_and_the_stack_is_not_used() {
+        let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(parse(nested(DEEPEST).as_bytes()).is_ok());
+        let refused = parse(nested(DEEPEST + 1).as_bytes()).err();
+        assert_eq!(refused.map(|fault| fault.kind), Some(FaultKind::Deep));
+        let endless = "{\"a\":".repeat(1_000_000);
+        assert_eq!(parse(endless.as_bytes()).err().map(|fault| fault.kind), Some(FaultKind::Deep));
+    }
+
+    #[test]
+    fn repeated_names_are_found_however_they_are_written() {
+        let spans = |text: &str| parse(text.as_bytes()).expect("JSON").repeated_names().to_vec();
+        assert_eq!(spans(r#"{"a":1,"b":{"a":2},"a":3}"#), [19..22]);
+        assert_eq!(spans(r#"{"a":1,"\u0061":2}"#), [7..15]);
+        assert_eq!(spans(r#"[{"a":{"x":1,"x":2,"x":3}}]"#), [13..16, 19..22]);
+        let many: Vec<String> = (0..200_000).map(|number| format!("\"{number}\":0")).collect();
+        let text = format!("{{{},\"7\":1}}", many.join(","));
+        assert_eq!(spans(&text).len(), 1);
+    }
+
+    #[test]
+    fn spans_positions_and_whole_numbers() {
+        let text = b"{\n  \"count\": 12,\n  \"b\": [ \"x\" ]\n}";
+        let document = parse(text).expect("JSON");
+        let root = document.root();
+        let count = root.get("count").expect("count");
+        assert_eq!((count.raw(), count.whole()), ("12", Some(12)));
+        let place = position(text, count.span().start);
+        assert_eq!((place.line, place.column), (2, 12));
+        let item = root.get("b").and_then(|list| list.items().next()).expect("an item");
+        assert_eq!(&text[item.span()], b"\"x\"");
+        assert_eq!(format!("{item:?}"), format!("Node(Text at {:?})", item.span()));
+        assert_eq!(root.members().map(|member| member.name_span).collect::<Vec<_>>(), [4..11, 19..22]);
+        for not_whole in ["-1", "1.0", "1e2", "18446744073709551616", "\"1\"", "null"] {
+            let document = parse(not_whole.as_bytes()).expect("JSON");
+            assert_eq!(document.root().whole(), None, "{not_whole}");
+        }
+    }
+}
