@@ -5,6 +5,7 @@
 //! contents, and no input makes the module panic.
 
 pub mod fault;
+pub mod manifest;
 pub mod plan;
 pub mod report;
 pub mod request;
@@ -12,5 +13,6 @@ pub mod run;
 mod segments;
 pub mod tables;
 
+pub use manifest::Manifest;
 pub use plan::Plan;
 pub use run::Run;

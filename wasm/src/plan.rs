@@ -24,15 +24,15 @@ impl Plan {
     ///
     /// Everything that is wrong with it.
     pub fn compile(request: &str) -> Result<Plan, String> {
-        let asked = request::read(request).map_err(|unread| match unread {
+        let compiled = request::compile(request).map_err(|unread| match unread {
             Unread::Problems(problems) => fault::of_problems(&problems),
             Unread::NotLoaded(version) => {
-                let message = format!("the tables of FHIR {version} have to be loaded first: loadTables(\"{version}\")");
+                let message =
+                    format!("the tables of FHIR {version} have to be loaded first: loadTables(\"{version}\")");
                 fault::plain("tables", &message)
             }
         })?;
-        let compiled = Compiled::compile(&asked.request, &asked.registry);
-        let compiled = compiled.map_err(|problems| fault::of_problems(&problems))?;
+        let (asked, compiled) = compiled;
         Ok(Plan { asked, compiled })
     }
 

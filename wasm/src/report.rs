@@ -42,7 +42,10 @@ pub fn json(report: &Report, unknown: u64, listed: u64, withheld: u64) -> String
         ("lines", number(report.lines)),
         ("read", number(report.read())),
         ("kept", number(report.kept())),
-        ("keptBytes", number(report.types.iter().map(|of_type| of_type.bytes).sum())),
+        (
+            "keptBytes",
+            number(report.types.iter().map(|of_type| of_type.bytes).sum()),
+        ),
         ("types", Tree::List(types.collect())),
         ("files", Tree::List(files.collect())),
         ("bad", bad(report)),

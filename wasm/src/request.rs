@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use fhirehose_core::client::json::{self, Kind, Node};
 use fhirehose_core::partition::Limits;
+use fhirehose_core::plan::Plan;
 use fhirehose_core::problem::{Problem, Problems, did_you_mean};
 use fhirehose_core::request::{Cohort, OnBad, Request};
 use fhirehose_core::search::supplied;
@@ -54,14 +55,30 @@ pub enum Unread {
     NotLoaded(String),
 }
 
-/// Reads a request.
+/// Reads a request and compiles it.
 ///
 /// # Errors
 ///
-/// Everything that is wrong with its shape.
-pub fn read(text: &str) -> Result<Asked, Unread> {
+/// Everything that is wrong with it, in shape and in meaning.
+pub fn compile(text: &str) -> Result<(Asked, Plan), Unread> {
+    let (asked, mut problems) = read(text)?;
+    let compiled = Plan::compile(&asked.request, &asked.registry);
+    // Without the user's own definitions the plan would only name their absence again.
+    let is_blind = problems.iter().any(|problem| DEFINITIONS.contains(&problem.option));
+    match compiled {
+        Ok(plan) if problems.is_empty() => return Ok((asked, plan)),
+        Err(more) if !is_blind => problems.extend(more.0),
+        _ => {}
+    }
+    Err(Unread::Problems(Problems(problems)))
+}
+
+/// What the problems of the user's own definitions are told of.
+const DEFINITIONS: [&str; 4] = ["search-parameters", "value-sets", "searchParameters", "valueSets"];
+
+fn read(text: &str) -> Result<(Asked, Vec<Problem>), Unread> {
     let broken = |message: String| Unread::Problems(Problems(vec![Problem::whole("request", "", message)]));
-    let document = json::parse(text.as_bytes()).map_err(|fault| broken(fault.kind.to_string()))?;
+    let document = json::parse(text.as_bytes()).map_err(|fault| broken(fault.to_string()))?;
     let root = document.root();
     if root.kind() != Kind::Object {
         return Err(broken(format!("{} where an object is expected", root.kind())));
@@ -73,11 +90,7 @@ pub fn read(text: &str) -> Result<Asked, Unread> {
     reader.names();
     let registry = reader.registry()?;
     let asked = reader.asked(registry);
-    if reader.problems.is_empty() {
-        Ok(asked)
-    } else {
-        Err(Unread::Problems(Problems(reader.problems)))
-    }
+    Ok((asked, reader.problems))
 }
 
 struct Reader<'d> {
@@ -215,7 +228,9 @@ impl<'d> Reader<'d> {
     }
 
     fn texts(&mut self, name: &'static str) -> Vec<String> {
-        let Some(node) = self.member(name) else { return Vec::new() };
+        let Some(node) = self.member(name) else {
+            return Vec::new();
+        };
         if let Some(text) = node.text() {
             return vec![text.into_owned()];
         }
@@ -241,7 +256,11 @@ impl<'d> Reader<'d> {
         let node = self.member(name)?;
         let number = node.whole().filter(|number| *number > 0);
         if number.is_none() {
-            self.wrong(name, node.number().unwrap_or_default(), "expected a whole number above 0");
+            self.wrong(
+                name,
+                node.number().unwrap_or_default(),
+                "expected a whole number above 0",
+            );
         }
         number
     }
@@ -252,17 +271,19 @@ mod tests {
     use super::*;
 
     fn problems(text: &str) -> Vec<(&'static str, String)> {
-        match read(text) {
-            Err(Unread::Problems(Problems(problems))) => {
-                problems.into_iter().map(|problem| (problem.option, problem.message)).collect()
-            }
+        match compile(text) {
+            Err(Unread::Problems(Problems(problems))) => problems
+                .into_iter()
+                .map(|problem| (problem.option, problem.message))
+                .collect(),
             other => panic!("no problems: {other:?}"),
         }
     }
 
     #[test]
     fn one_text_or_many() {
-        let asked = read(r#"{"type":"Patient","typeFilter":["Patient?gender=male"],"maxBytes":10}"#).expect("right");
+        let text = r#"{"type":"Patient","typeFilter":["Patient?gender=male"],"maxBytes":10}"#;
+        let (asked, _) = compile(text).expect("right");
         assert_eq!(asked.request.types, ["Patient"]);
         assert_eq!(asked.request.type_filters, ["Patient?gender=male"]);
         assert_eq!(asked.limits.max_bytes, Some(10));
@@ -275,7 +296,19 @@ mod tests {
             problems(r#"{"typefilter":"x"}"#),
             [("request", "`typefilter` is no option of a request".to_owned())]
         );
-        assert_eq!(problems(r#"{"since":4,"type":[1],"trust":"yes","maxLine":0,"onBad":"go"}"#).len(), 5);
+        let both: Vec<_> = problems(r#"{"typ":"x","type":"Patent"}"#)
+            .into_iter()
+            .map(|(option, _)| option)
+            .collect();
+        assert_eq!(both, ["request", "type"]);
+        assert_eq!(
+            problems(r#"{"valueSets":"x","typeFilter":"Patient?gender:in=u"}"#).len(),
+            1
+        );
+        assert_eq!(
+            problems(r#"{"since":4,"type":[1],"trust":"yes","maxLine":0,"onBad":"go"}"#).len(),
+            5
+        );
         assert_eq!(problems(r#"{"fhirVersion":"3.0"}"#)[0].0, "fhirVersion");
         assert_eq!(problems("[]")[0].0, "request");
         assert_eq!(problems("{")[0].0, "request");
@@ -285,7 +318,7 @@ mod tests {
 
     #[test]
     fn tables_that_are_files_of_their_own_have_to_be_loaded() {
-        let answer = read(r#"{"fhirVersion":"4.3"}"#).expect_err("not loaded");
+        let answer = compile(r#"{"fhirVersion":"4.3"}"#).expect_err("not loaded");
         assert_eq!(answer, Unread::NotLoaded("4.3".to_owned()));
     }
 }

@@ -307,7 +307,10 @@ impl Run {
         let gathered = std::mem::take(&mut self.scratch.gathered);
         if gathered.is_incomplete() {
             self.router = None;
-            return Err(fault::plain("memory", "there are too many references to keep them in memory"));
+            return Err(fault::plain(
+                "memory",
+                "there are too many references to keep them in memory",
+            ));
         }
         let state = &mut self.state;
         state.links.merge(gathered.links);
@@ -345,7 +348,11 @@ impl Run {
     fn deletions(&mut self) -> Result<(), Error> {
         let plan = &self.plan.compiled;
         let is_asked = |type_index, id: &str, time| plan.asks_for_deletion(type_index, id, time);
-        let asked = self.state.found.deleted.asked(plan.registry(), &self.state.returned, is_asked);
+        let asked = self
+            .state
+            .found
+            .deleted
+            .asked(plan.registry(), &self.state.returned, is_asked);
         let asked: Vec<_> = asked.collect();
         let lines = deletion::lines(asked.iter().copied());
         self.state.listed = asked.len() as u64;
