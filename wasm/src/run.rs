@@ -42,6 +42,8 @@ pub struct Run {
     block: Vec<u8>,
     roll: Option<Arc<Roll>>,
     inside: bool,
+    /// The main pass has ended, and what it saw of deletions agrees.
+    settled: bool,
     state: State,
     report: Option<Report>,
 }
@@ -76,6 +78,7 @@ impl Run {
             block: Vec::new(),
             roll: None,
             inside: false,
+            settled: false,
             state: State::default(),
             report: None,
         };
@@ -181,6 +184,7 @@ impl Run {
             self.begin(plan);
             return Ok("again".to_owned());
         }
+        self.settled = true;
         self.gather()?;
         while let Some(stage) = self.state.later.pop() {
             if stage == Stage::Associated {
@@ -220,7 +224,7 @@ impl Run {
     pub fn finish(&mut self) -> Result<usize, String> {
         self.end_input()?;
         self.router()?;
-        if self.pass.stage() == Stage::Main && self.scratch.gathered.deleted != *self.state.found.deleted {
+        if !self.settled && self.scratch.gathered.deleted != *self.state.found.deleted {
             return Err(self.over(&Error::late_deletions()));
         }
         let ended = self.deletions().and_then(|()| match self.router.take() {

@@ -53,7 +53,8 @@ export async function performAll(plan: Plan, jobs: readonly (readonly Input[])[]
     port.post({ kind: "begin", module, tables, request: requestOf(plan) });
     while (next < jobs.length && !isOver.value) {
       const index = next++;
-      const outcome = await done(port, jobs[index] as readonly Input[], wishes);
+      const inputs = jobs[index] as readonly Input[];
+      const outcome = (await done(port, inputs, wishes)) ?? (await performed(plan, inputs, wishes));
       if (outcome === TOGETHER) return TOGETHER;
       outcomes[index] = outcome;
     }
@@ -70,7 +71,8 @@ export async function performAll(plan: Plan, jobs: readonly (readonly Input[])[]
     const workers = Array.from({ length: wishes.workers }, work);
     const together = Promise.race(workers.map(async (worker) => ((await worker) === TOGETHER ? TOGETHER : new Promise<never>(() => {}))));
     const ended = await Promise.race([Promise.all(workers), together, aborted]);
-    return ended === TOGETHER ? TOGETHER : outcomes;
+    // Whichever of the two was told first.
+    return ended === TOGETHER || ended.includes(TOGETHER) ? TOGETHER : outcomes;
   } finally {
     isOver.value = true;
     wishes.signal?.removeEventListener("abort", stop);
@@ -78,10 +80,14 @@ export async function performAll(plan: Plan, jobs: readonly (readonly Input[])[]
   }
 }
 
-async function here(plan: Plan, jobs: readonly (readonly Input[])[], { isWhole, signal, progress }: Wishes): Promise<Outcome[] | typeof TOGETHER> {
+function performed(plan: Plan, inputs: readonly Input[], { isWhole, signal, progress }: Wishes): Promise<Outcome | typeof TOGETHER> {
+  return perform(plan, inputs, { isWhole, progress, check: () => signal?.throwIfAborted() });
+}
+
+async function here(plan: Plan, jobs: readonly (readonly Input[])[], wishes: Wishes): Promise<Outcome[] | typeof TOGETHER> {
   const outcomes: Outcome[] = [];
   for (const inputs of jobs) {
-    const outcome = await perform(plan, inputs, { isWhole, progress, check: () => signal?.throwIfAborted() });
+    const outcome = await performed(plan, inputs, wishes);
     if (outcome === TOGETHER) return TOGETHER;
     outcomes.push(outcome);
   }
@@ -96,7 +102,8 @@ function started(): Port {
   }
 }
 
-function done(port: Port, inputs: readonly Input[], { isWhole, progress }: Wishes): Promise<Outcome | typeof TOGETHER> {
+/** A job done by a worker; `undefined`: its Blobs cannot be handed over, as those of Node that are files. */
+function done(port: Port, inputs: readonly Input[], { isWhole, progress }: Wishes): Promise<Outcome | typeof TOGETHER | undefined> {
   return new Promise((resolve, reject) => {
     port.listen(
       (said) => {
@@ -106,6 +113,10 @@ function done(port: Port, inputs: readonly Input[], { isWhole, progress }: Wishe
       },
       (why) => reject(new FhirehoseError("worker", `a worker broke: ${why}`)),
     );
-    port.post({ kind: "job", inputs: [...inputs], isWhole });
+    try {
+      port.post({ kind: "job", inputs: [...inputs], isWhole });
+    } catch {
+      resolve(undefined);
+    }
   });
 }

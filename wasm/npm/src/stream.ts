@@ -5,8 +5,10 @@ import { Export, type Chunk, type Report } from "./export.js";
 import { manifestOf } from "./manifest.js";
 import type { Plan } from "./plan.js";
 
-/** Bytes of NDJSON in, chunks of files out. */
-export interface ExportStream extends TransformStream<Uint8Array, Chunk> {
+/** Bytes of NDJSON in, chunks of files out: a transform stream, as `pipeThrough` takes it. */
+export interface ExportStream {
+  readonly writable: WritableStream<Uint8Array>;
+  readonly readable: ReadableStream<Chunk>;
   /** What happened, once the stream has ended. */
   readonly report: Promise<Report>;
 }
@@ -47,44 +49,70 @@ export function exportStream(plan: Plan, options: StreamOptions = {}): ExportStr
   const describe = manifestOf(plan);
   let settle!: { resolve(ending: Ending): void; reject(error: unknown): void };
   const ending = new Promise<Ending>((resolve, reject) => (settle = { resolve, reject }));
+  // Nobody has to wait for the report; the stream itself tells of errors too.
+  ending.catch(() => {});
   const fail = (error: unknown): void => {
     settle.reject(error);
     describe.free();
     run.free();
   };
-  // Nobody has to wait for the report; the stream itself tells of errors too.
-  ending.catch(() => {});
-  const give = (chunks: Chunk[], controller: TransformStreamDefaultController<Chunk>): void => {
-    for (const chunk of chunks) controller.enqueue(chunk);
+  const finish = (): Chunk[] => {
+    const { chunks, report } = run.finish();
+    settle.resolve({ report, manifest: describe.text(report) });
+    describe.free();
+    return chunks;
   };
-  const transformer: Transformer<Uint8Array, Chunk> & { cancel(reason: unknown): void } = {
-    transform(bytes, controller) {
-      try {
-        give(run.push(bytes), controller);
-      } catch (error) {
-        fail(error);
-        throw error;
-      }
-    },
-    flush(controller) {
-      try {
-        const { chunks, report } = run.finish();
-        give(chunks, controller);
-        settle.resolve({ report, manifest: describe.text(report) });
-        describe.free();
-      } catch (error) {
-        fail(error);
-        throw error;
-      }
-    },
-    // Both ends: the reader has enough, or the source broke off. Older engines know no `cancel`, there the collector frees.
-    cancel: fail,
-  };
-  const stream = new TransformStream<Uint8Array, Chunk>(transformer, undefined, { highWaterMark: 1 });
-  endings.set(stream.readable, ending);
+  const { readable, writable } = pair((bytes: Uint8Array) => run.push(bytes), finish, fail);
+  endings.set(readable, ending);
   const report = ending.then((ended) => ended.report);
   report.catch(() => {});
-  return Object.assign(stream, { report });
+  return { readable, writable, report };
+}
+
+/**
+ * Two ends of a transform. No `TransformStream`, as not every engine tells one that its reader has gone, and memory would
+ * come back late.
+ */
+function pair<In, Out>(push: (item: In) => Out[], finish: () => Out[], fail: (error: unknown) => void): { readable: ReadableStream<Out>; writable: WritableStream<In> } {
+  let out!: ReadableStreamDefaultController<Out>;
+  let input!: WritableStreamDefaultController;
+  let resume = (): void => {};
+  const give = (make: () => Out[]): void => {
+    try {
+      for (const item of make()) out.enqueue(item);
+    } catch (error) {
+      fail(error);
+      out.error(error);
+      throw error;
+    }
+  };
+  const readable = new ReadableStream<Out>({
+    start: (controller) => void (out = controller),
+    pull: () => resume(),
+    cancel(reason) {
+      fail(reason);
+      input.error(reason);
+      resume();
+    },
+  });
+  const writable = new WritableStream<In>({
+    start: (controller) => void (input = controller),
+    write(item) {
+      give(() => push(item));
+      // Nothing more is taken in while chunks wait to be read.
+      if ((out.desiredSize ?? 1) <= 0) return new Promise<void>((resolve) => (resume = resolve));
+      return undefined;
+    },
+    close() {
+      give(finish);
+      out.close();
+    },
+    abort(reason) {
+      fail(reason);
+      out.error(reason);
+    },
+  });
+  return { readable, writable };
 }
 
 /** The items of a stream, also where streams are no iterables yet. */

@@ -70,16 +70,16 @@ function added(start: number, bytes: Uint8Array): number {
 }
 
 function tables(): Uint32Array[] {
-  const all = [new Uint32Array(256), new Uint32Array(256), new Uint32Array(256), new Uint32Array(256)];
+  const first = new Uint32Array(256);
   for (let byte = 0; byte < 256; byte++) {
     let crc = byte;
     for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb8_8320 : 0);
-    all.forEach((table, index) => {
-      if (index > 0) crc = ((all[0] as Uint32Array)[crc & 255] as number) ^ (crc >>> 8);
-      table[byte] = crc;
-    });
+    first[byte] = crc;
   }
-  return all;
+  const next = (table: Uint32Array): Uint32Array => table.map((crc) => (first[crc & 255] as number) ^ (crc >>> 8));
+  const second = next(first);
+  const third = next(second);
+  return [first, second, third, next(third)];
 }
 
 /** Little-endian fields: pairs of width and value. */
