@@ -181,7 +181,8 @@ test("chunks of nothing, of one byte, of 256 MiB", async () => {
   let filled = line.length;
   for (; filled * 2 < large.length; filled *= 2) large.copyWithin(filled, 0, filled);
   large.copyWithin(filled, 0, large.length - filled);
-  large[large.length - 1] = 10;
+  // The last line is cut off: blanks instead.
+  large.fill(32, large.length - (large.length % line.length), large.length);
   assert.deepEqual(run.push(large), []);
   assert.equal(run.finish().report.kept, 1);
   assert.ok(memory() < 16 << 20, `${memory()} bytes`);
