@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::pull::args::PullArgs;
 use crate::serve::args::{ClientArgs, ServeArgs};
 use crate::size;
 
@@ -111,6 +112,8 @@ pub(crate) enum Command {
     Serve(Box<ServeArgs>),
     /// Add, list and remove the clients of a server
     Client(ClientArgs),
+    /// Fetch an export from a server, filtered on its way in
+    Pull(Box<PullArgs>),
     /// Make synthetic patients with all that belongs to them
     Synth(SynthArgs),
     /// Print a completion script for a shell
@@ -534,7 +537,7 @@ pub(crate) enum ReportArg {
     Json,
 }
 
-fn max_line(text: &str) -> Result<usize, String> {
+pub(crate) fn max_line(text: &str) -> Result<usize, String> {
     let most = fhirehose_core::frame::MAX_MAX_LINE;
     let size = size::parse(text)?;
     match usize::try_from(size) {

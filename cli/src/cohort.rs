@@ -108,7 +108,7 @@ pub(crate) fn tell(found: &FoundCohort, has_files: bool) {
     }
 }
 
-fn patients(args: &CohortArgs, base: Option<&str>, reads_stdin: bool, faults: &mut Faults) -> IdSet {
+pub(crate) fn patients(args: &CohortArgs, base: Option<&str>, reads_stdin: bool, faults: &mut Faults) -> IdSet {
     let mut ids = IdSet::default();
     let mut bad = 0;
     for text in args.patient.iter().flat_map(|text| text.split(',')) {

@@ -70,6 +70,7 @@ fn stage(stage: Stage) -> &'static str {
         Stage::Rank => "ages",
         Stage::Provenance => "provenance",
         Stage::Associated => "associated",
+        Stage::Received => "received",
     }
 }
 

@@ -140,7 +140,7 @@ pub fn kick_off_url(request: &Request, base: Option<&str>) -> String {
 }
 
 /// Encodes a value of a query string; commas and colons may stay.
-fn percent_encoded(text: &str) -> String {
+pub(crate) fn percent_encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {

@@ -113,7 +113,7 @@ impl<F> Router<F> {
     }
 
     fn is_first(&self) -> bool {
-        self.plan.stage() == Stage::Main
+        self.plan.stage().is_first()
     }
 
     /// Takes the batch of a block; of the block itself only what the batch points to has to be there. `too_long`: behind the block comes one line that is over the limit.

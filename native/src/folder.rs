@@ -489,8 +489,11 @@ fn is_data_file(name: &str) -> bool {
         && parts.next().is_none()
 }
 
-/// Syncs everything at once: for many files far cheaper than one by one.
-fn sync(folder: &Path) -> Result<(), OutputError> {
+/// Puts everything of a folder's file system on the disk at once: for many files far cheaper than one by one.
+///
+/// # Errors
+/// The folder cannot be opened, or something could not be written.
+pub fn sync(folder: &Path) -> Result<(), OutputError> {
     let file = File::open(folder).map_err(OutputError::at("open", folder))?;
     #[cfg(target_os = "linux")]
     rustix::fs::syncfs(&file).map_err(|error| OutputError::at("sync", folder)(error.into()))?;

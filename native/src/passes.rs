@@ -223,7 +223,7 @@ impl Passes<'_> {
     /// The inputs that hold what a pass may keep.
     fn holding(&self, plan: &Plan, stage: Stage, found: &Found, held: &[TypeSet]) -> Vec<InputPlace> {
         let types: Vec<usize> = match stage {
-            Stage::Main => return self.job.inputs.clone(),
+            Stage::Main | Stage::Received => return self.job.inputs.clone(),
             Stage::Rank | Stage::Provenance => plan.registry().type_index("Provenance").into_iter().collect(),
             Stage::Associated => linked_types(&found.links, plan),
         };

@@ -23,6 +23,7 @@ pub(crate) fn run(command: Command) -> Exit {
         Command::Diff(args) => diff::run(&args),
         Command::Serve(args) => crate::serve::run(&args),
         Command::Client(args) => crate::serve::client(&args),
+        Command::Pull(args) => crate::pull::run(*args),
         Command::Synth(args) => synth::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

@@ -3,17 +3,16 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use fhirehose_core::partition::Limits;
 use fhirehose_native::codec_out::Compression;
 use fhirehose_server::offer::Offer;
 use fhirehose_server::profile::{Guide, IG, ServerProfile};
 use fhirehose_server::serve::Settings;
-use jiff::{Span, SpanRelativeTo};
 
 use super::args::{Options, ServeCompress, ServeIg, ServeProfile, ServeVersion};
 use crate::args::{RegistryArgs, Version};
+use crate::length::duration;
 use crate::messages::Faults;
 use crate::request;
 use crate::size;
@@ -151,36 +150,9 @@ pub(super) fn version(version: ServeVersion) -> Version {
     }
 }
 
-/// A length of time as people write it; days are of 24 hours.
-fn duration(flag: &str, text: Option<&str>, faults: &mut Faults) -> Option<Duration> {
-    let text = text?;
-    let read = text
-        .parse::<Span>()
-        .and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
-    match read.ok().and_then(|length| Duration::try_from(length).ok()) {
-        Some(length) => Some(length),
-        None => {
-            faults.usage(format_args!("{flag}: expected a length of time, as in 90s, 24h or 30d"));
-            None
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lengths_of_time() {
-        let mut faults = Faults::default();
-        let mut read = |text| duration("--expires", Some(text), &mut faults).map(|length| length.as_secs());
-        assert_eq!(read("90s"), Some(90));
-        assert_eq!(read("24h"), Some(86_400));
-        assert_eq!(read("30d"), Some(2_592_000));
-        assert_eq!(read("1h 30m"), Some(5400));
-        assert_eq!(read("soon"), None);
-        assert_eq!(read("-1h"), None);
-    }
 
     #[test]
     fn base_paths_begin_with_a_slash_and_end_without() {

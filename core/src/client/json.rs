@@ -352,7 +352,11 @@ impl Reader<'_> {
         let bytes = self.text.as_bytes();
         let start = self.at;
         let wrong = |at: usize| {
-            let kind = if at == bytes.len() { FaultKind::Cut } else { FaultKind::Number };
+            let kind = if at == bytes.len() {
+                FaultKind::Cut
+            } else {
+                FaultKind::Number
+            };
             fault(at, kind)
         };
         let digits = |from: usize| {
@@ -439,7 +443,11 @@ fn unit(bytes: &[u8]) -> Result<u32, FaultKind> {
             number = number * 16 + char::from(byte).to_digit(16).unwrap_or(0);
         }
     }
-    if bytes.len() < 6 { Err(FaultKind::Cut) } else { Ok(number) }
+    if bytes.len() < 6 {
+        Err(FaultKind::Cut)
+    } else {
+        Ok(number)
+    }
 }
 
 /// The text of a string that has been checked, without its quotes.
@@ -571,7 +579,9 @@ impl<'d> Node<'d> {
 
     /// The first member of that name.
     pub fn get(self, name: &str) -> Option<Node<'d>> {
-        self.members().find(|member| member.name == name).map(|member| member.value)
+        self.members()
+            .find(|member| member.name == name)
+            .map(|member| member.value)
     }
 }
 
@@ -588,7 +598,9 @@ mod tests {
             Kind::Text => Value::String(node.text().expect("a string").into_owned()),
             Kind::List => Value::Array(node.items().map(value).collect()),
             Kind::Object => {
-                let pairs = node.members().map(|member| (member.name.into_owned(), value(member.value)));
+                let pairs = node
+                    .members()
+                    .map(|member| (member.name.into_owned(), value(member.value)));
                 Value::Object(pairs.collect())
             }
         }
@@ -607,7 +619,11 @@ mod tests {
         ];
         for text in texts {
             let document = parse(text.as_bytes()).expect(text);
-            assert_eq!(value(document.root()), serde_json::from_str::<Value>(text).expect(text), "{text}");
+            assert_eq!(
+                value(document.root()),
+                serde_json::from_str::<Value>(text).expect(text),
+                "{text}"
+            );
             assert!(document.repeated_names().is_empty());
         }
     }
@@ -628,7 +644,12 @@ mod tests {
                 // serde takes a number that is too large for it as a fault, and keeps no half of a pair either.
                 let ours = parse(&text);
                 let theirs = serde_json::from_slice::<Value>(&text);
-                assert_eq!(ours.is_ok(), theirs.is_ok(), "{:?} {ours:?}", String::from_utf8_lossy(&text));
+                assert_eq!(
+                    ours.is_ok(),
+                    theirs.is_ok(),
+                    "{:?} {ours:?}",
+                    String::from_utf8_lossy(&text)
+                );
                 assert!(parse(&text[..at]).is_err());
                 if let (Ok(document), Ok(theirs)) = (ours, theirs)
                     && document.repeated_names().is_empty()
@@ -666,12 +687,20 @@ mod tests {
             (b"\xef\xbb\xbf{}", FaultKind::Mark, 0),
         ];
         for &(text, kind, at) in cases {
-            assert_eq!(parse(text).err(), Some(Fault { at, kind }), "{:?}", String::from_utf8_lossy(text));
+            assert_eq!(
+                parse(text).err(),
+                Some(Fault { at, kind }),
+                "{:?}",
+                String::from_utf8_lossy(text)
+            );
         }
         let marked = parse_marked(b"\xef\xbb\xbf{}").map(|document| document.root().span());
         assert_eq!(marked, Ok(3..5));
         assert!(parse_marked(b"{}").is_ok());
-        assert_eq!(parse_marked(b"\xef\xbb\xbf").err().map(|fault| fault.kind), Some(FaultKind::Empty));
+        assert_eq!(
+            parse_marked(b"\xef\xbb\xbf").err().map(|fault| fault.kind),
+            Some(FaultKind::Empty)
+        );
     }
 
     #[test]
@@ -681,14 +710,17 @@ mod tests {
         let refused = parse(nested(DEEPEST + 1).as_bytes()).err();
         assert_eq!(refused.map(|fault| fault.kind), Some(FaultKind::Deep));
         let endless = "{\"a\":".repeat(1_000_000);
-        assert_eq!(parse(endless.as_bytes()).err().map(|fault| fault.kind), Some(FaultKind::Deep));
+        assert_eq!(
+            parse(endless.as_bytes()).err().map(|fault| fault.kind),
+            Some(FaultKind::Deep)
+        );
     }
 
     #[test]
     fn repeated_names_are_found_however_they_are_written() {
         let spans = |text: &str| parse(text.as_bytes()).expect("JSON").repeated_names().to_vec();
-        assert_eq!(spans(r#"{"a":1,"b":{"a":2},"a":3}"#), [19..22]);
-        assert_eq!(spans(r#"{"a":1,"\u0061":2}"#), [7..15]);
+        assert_eq!(spans(r#"{"a":1,"b":{"a":2},"a":3}"#), vec![(19..22)]);
+        assert_eq!(spans(r#"{"a":1,"\u0061":2}"#), vec![(7..15)]);
         assert_eq!(spans(r#"[{"a":{"x":1,"x":2,"x":3}}]"#), [13..16, 19..22]);
         let many: Vec<String> = (0..200_000).map(|number| format!("\"{number}\":0")).collect();
         let text = format!("{{{},\"7\":1}}", many.join(","));
@@ -707,7 +739,10 @@ mod tests {
         let item = root.get("b").and_then(|list| list.items().next()).expect("an item");
         assert_eq!(&text[item.span()], b"\"x\"");
         assert_eq!(format!("{item:?}"), format!("Node(Text at {:?})", item.span()));
-        assert_eq!(root.members().map(|member| member.name_span).collect::<Vec<_>>(), [4..11, 19..22]);
+        assert_eq!(
+            root.members().map(|member| member.name_span).collect::<Vec<_>>(),
+            [4..11, 19..22]
+        );
         for not_whole in ["-1", "1.0", "1e2", "18446744073709551616", "\"1\"", "null"] {
             let document = parse(not_whole.as_bytes()).expect("JSON");
             assert_eq!(document.root().whole(), None, "{not_whole}");

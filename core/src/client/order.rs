@@ -21,6 +21,12 @@ pub enum Method {
     Post,
 }
 
+impl Method {
+    pub(super) fn is_post(self) -> bool {
+        self == Method::Post
+    }
+}
+
 /// How parameters with several values are spelled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Spelling {

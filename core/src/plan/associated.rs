@@ -24,6 +24,16 @@ pub enum Stage {
     Provenance,
     /// What exported resources refer to.
     Associated,
+    /// The only pass over what another server has sent for the request: it holds what is exported by its own right, and what
+    /// that server found to belong to it.
+    Received,
+}
+
+impl Stage {
+    /// Whether the pass reads its inputs for the first time, and so counts what they hold.
+    pub(crate) fn is_first(self) -> bool {
+        matches!(self, Stage::Main | Stage::Received)
+    }
 }
 
 /// What earlier passes found.
@@ -119,6 +129,8 @@ pub(super) enum Part {
     Provenance { rank: bool },
     /// Because something refers to it.
     Linked,
+    /// Another server has found that it belongs to what was asked for.
+    Received,
 }
 
 /// What the parts of a type depend on.
@@ -136,6 +148,7 @@ impl Parts<'_> {
         match stage {
             Stage::Rank if waits && self.rule == ProvenanceRule::Latest => Part::Provenance { rank: true },
             Stage::Provenance if waits => Part::Provenance { rank: false },
+            Stage::Received => self.of_received(type_name, waits),
             _ if waits || !self.is_wanted(type_name) => Part::None,
             Stage::Main if self.is_own(type_name) => Part::Own,
             Stage::Main if self.is_linked(type_name) => {
@@ -143,6 +156,16 @@ impl Parts<'_> {
                 followed.map_or(Part::None, |(_, members)| Part::Follow(members))
             }
             Stage::Associated if self.is_linked(type_name) => Part::Linked,
+            _ => Part::None,
+        }
+    }
+
+    /// The part of a type in what was received. What cannot be decided line by line is left to the server that has sent it,
+    /// as far as nobody outside the cohort is named.
+    fn of_received(&self, type_name: &str, waits: bool) -> Part {
+        match self.is_wanted(type_name) || waits {
+            true if waits || self.is_linked(type_name) => Part::Received,
+            true if self.is_own(type_name) => Part::Own,
             _ => Part::None,
         }
     }
@@ -206,6 +229,7 @@ impl Parts<'_> {
         let in_associated = matches!(self.of(Stage::Associated, type_name), Part::Linked);
         match stage {
             Stage::Main => in_main || !(in_provenance || in_associated),
+            Stage::Received => true,
             Stage::Rank => false,
             Stage::Provenance => in_provenance,
             Stage::Associated => in_associated && !in_main,
@@ -215,7 +239,7 @@ impl Parts<'_> {
 
 /// Types that were asked for and are never exported with a cohort; or all of them can only be if something refers to
 /// them, and nothing could.
-pub(super) fn check(request: &Request, registry: &Registry, wanted: Option<&[String]>) -> Vec<Problem> {
+pub(super) fn check(request: &Request, registry: &Registry, wanted: Option<&[String]>, stage: Stage) -> Vec<Problem> {
     let (Some(_), Some(wanted)) = (&request.cohort, wanted) else {
         return Vec::new();
     };
@@ -229,7 +253,8 @@ pub(super) fn check(request: &Request, registry: &Registry, wanted: Option<&[Str
             )
         })
         .collect();
-    if problems.is_empty() && !wanted.is_empty() && !wanted.iter().any(|name| has_members(registry, name)) {
+    let may_be_alone = stage == Stage::Received || wanted.iter().any(|name| has_members(registry, name));
+    if problems.is_empty() && !wanted.is_empty() && !may_be_alone {
         let list = wanted.join(",");
         let message = "with a cohort these are exported only where something else refers to them; ask for a type of the \
                        Patient compartment too";
@@ -279,6 +304,16 @@ impl Gates<'_, '_> {
             };
             return Some(gate("has no patient".to_owned(), test));
         }
+        self.nobody_else(cohort)
+    }
+
+    /// The guard of what was received: the same for Devices, which another server may have found by their patient.
+    pub(super) fn received(&mut self) -> Option<Gate> {
+        let cohort = self.request.cohort.as_ref()?;
+        self.nobody_else(cohort)
+    }
+
+    fn nobody_else(&mut self, cohort: &Cohort) -> Option<Gate> {
         let paths = self.patient_paths();
         let ids = cohort.patients.clone();
         (!paths.is_empty()).then(|| {

@@ -153,7 +153,7 @@ impl Plan {
     ) -> Result<Plan, Problems> {
         let mut problems = Vec::new();
         let wanted = wanted_types(request, registry, &mut problems);
-        problems.extend(associated::check(request, registry, wanted.as_deref()));
+        problems.extend(associated::check(request, registry, wanted.as_deref(), stage));
         let rule = associated::rule(request, wanted.as_deref(), &mut problems);
         let parts = Parts {
             registry,
@@ -312,11 +312,11 @@ impl Plan {
         self.inner.base.as_deref()
     }
 
-    /// Whether this pass tells the bad lines of a type; those whose type is not known are told by the main pass.
+    /// Whether this pass tells the bad lines of a type; those whose type is not known are told by the pass that reads first.
     pub fn tells(&self, type_index: Option<usize>) -> bool {
         match type_index {
             Some(index) => self.inner.tells.get(index) == Some(&true),
-            None => self.inner.stage == Stage::Main,
+            None => self.inner.stage.is_first(),
         }
     }
 

@@ -131,6 +131,7 @@ impl Compilation<'_> {
                         gates.push(associated.linked(type_index));
                         gates.extend(associated.guard());
                     }
+                    Part::Received => gates.extend(associated.received()),
                     _ => gates.extend(associated.guard()),
                 }
             }

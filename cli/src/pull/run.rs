@@ -1,0 +1,195 @@
+//! Runs a pull, or looks at one, or ends one.
+
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{CommandFactory as _, FromArgMatches as _};
+use fhirehose_pull::{Progress, Pull, PullError, PullErrorKind, Stop};
+
+use super::args::PullArgs;
+use super::resolve::{Purpose, resolve};
+use super::saved::Saved;
+use super::summary;
+use crate::args::{Cli, Command, ReportArg};
+use crate::commands::usage;
+use crate::exit::Exit;
+use crate::messages::{self, Faults};
+use crate::signals;
+
+/// Pulls.
+pub(crate) fn run(args: PullArgs) -> Exit {
+    log(args.verbose);
+    if let Some(out) = &args.status {
+        return status(out, args.report);
+    }
+    let gone_on = args.resume.clone().or_else(|| args.cancel.clone());
+    let result = match gone_on {
+        Some(out) => remembered(&args, &out),
+        None => new(&args).map(|pull| (args.report, pull)),
+    };
+    match result {
+        Ok((report, pull)) => go(&pull, report, args.cancel.is_some()),
+        Err(exit) => exit,
+    }
+}
+
+fn new(args: &PullArgs) -> Result<Pull, Exit> {
+    let mut faults = Faults::default();
+    let saved = Saved::now().unwrap_or_else(|text| {
+        faults.usage(text);
+        String::new()
+    });
+    let out = args.output.clone().unwrap_or_default();
+    resolve(args, Purpose::Begin { saved, out }, &mut faults).ok_or_else(|| faults.tell())
+}
+
+/// The pull that was begun in a folder, by the command line that it was begun with, and what was given now besides.
+fn remembered(now: &PullArgs, out: &Path) -> Result<(ReportArg, Pull), Exit> {
+    let told = |text: String| {
+        let mut faults = Faults::default();
+        faults.usage(text);
+        faults.tell()
+    };
+    if asks(now) {
+        return Err(told(
+            "what is asked for was said when the pull was begun, and cannot be changed any more".into(),
+        ));
+    }
+    let out = std::path::absolute(out).map_err(|error| told(format!("{}: {error}", out.display())))?;
+    if now.resume.is_some() && fhirehose_pull::is_complete(&out) {
+        messages::note(format_args!(
+            "{} is complete: there is nothing to go on with",
+            out.display()
+        ));
+        return Err(Exit::Done);
+    }
+    let text = fhirehose_pull::saved(&out).map_err(|error| told(error.to_string()))?;
+    let saved = Saved::read(&text).map_err(told)?;
+    let matches = Cli::command().try_get_matches_from(saved.with(&given_now()));
+    let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches));
+    let Command::Pull(mut args) = cli.map_err(|error| usage(&error))?.command else {
+        return Err(told("what was remembered of the pull is damaged".into()));
+    };
+    args.fetch.detach = false;
+    // Paths are meant from where they were given.
+    std::env::set_current_dir(saved.folder())
+        .map_err(|error| told(format!("the folder that the pull was begun in is gone: {error}")))?;
+    let mut faults = Faults::default();
+    // One that was killed before it had asked anybody anything begins anew.
+    let purpose = if fhirehose_pull::has_begun(&out) {
+        Purpose::GoOn(out)
+    } else {
+        Purpose::Begin { saved: text, out }
+    };
+    let pull = resolve(&args, purpose, &mut faults);
+    pull.map(|pull| (args.report, pull)).ok_or_else(|| faults.tell())
+}
+
+/// What was given besides `--resume OUT` and `--cancel OUT`.
+fn given_now() -> Vec<String> {
+    let mut given = Vec::new();
+    let mut arguments = std::env::args().skip(2);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--resume" | "--cancel" => drop(arguments.next()),
+            text if text.starts_with("--resume=") || text.starts_with("--cancel=") => {}
+            _ => given.push(argument),
+        }
+    }
+    given
+}
+
+/// Whether anything is asked for that a pull under way cannot take any more.
+fn asks(args: &PullArgs) -> bool {
+    let asked = &args.request;
+    asked.system
+        || asked.group.is_some()
+        || !asked.patient.is_empty()
+        || asked.patients.is_some()
+        || !asked.types.is_empty()
+        || !asked.type_filters.is_empty()
+        || asked.since.is_some()
+        || asked.until.is_some()
+        || !asked.elements.is_empty()
+        || asked.organize_by.is_some()
+}
+
+fn go(pull: &Pull, report: ReportArg, cancels: bool) -> Exit {
+    let progress = Arc::new(Progress::default());
+    let stop = Stop::default();
+    let at_signal = stop.clone();
+    if let Err(error) = signals::on_stop(move || at_signal.stop()) {
+        messages::error(format_args!("cannot listen to signals: {error}"));
+        return Exit::Io;
+    }
+    let display = std::io::stderr()
+        .is_terminal()
+        .then(|| summary::Display::start(progress.clone()));
+    if cancels {
+        let result = fhirehose_pull::cancel(pull, &progress, &stop);
+        drop(display);
+        return match result {
+            Ok(()) => {
+                messages::note("cancelled");
+                Exit::Done
+            }
+            Err(error) => failed(&error, &pull.out),
+        };
+    }
+    let result = fhirehose_pull::pull(pull, &progress, &stop);
+    drop(display);
+    match result {
+        Ok(pulled) => summary::tell(&pulled, report, &pull.out),
+        Err(error) => failed(&error, &pull.out),
+    }
+}
+
+fn failed(error: &PullError, out: &Path) -> Exit {
+    let exit = match error.kind() {
+        PullErrorKind::Usage => Exit::Usage,
+        PullErrorKind::Io => Exit::Io,
+        PullErrorKind::BadLine => Exit::BadRecords,
+        PullErrorKind::Interrupted => Exit::Interrupted,
+    };
+    if exit == Exit::Interrupted {
+        messages::interrupted();
+    } else {
+        messages::error(error);
+    }
+    if error.is_resumable() {
+        messages::note(format_args!(
+            "fhirehose pull --resume {} goes on from here",
+            out.display()
+        ));
+    }
+    exit
+}
+
+fn status(out: &PathBuf, report: ReportArg) -> Exit {
+    match fhirehose_pull::status(out) {
+        Ok(status) => summary::status(&status, report),
+        Err(error) => {
+            messages::error(&error);
+            Exit::Usage
+        }
+    }
+}
+
+fn log(verbose: bool) {
+    if verbose {
+        // Of libraries only what went wrong: in their details they may quote what they were given.
+        use tracing_subscriber::filter::Targets;
+        use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+        use tracing_subscriber::util::SubscriberInitExt as _;
+        let told = Targets::new()
+            .with_default(tracing::Level::WARN)
+            .with_target("fhirehose_pull", tracing::Level::DEBUG);
+        let layer = tracing_subscriber::fmt::layer()
+            .with_writer(std::io::stderr)
+            .with_target(false)
+            .with_filter(told);
+        // A second one in the process keeps the first.
+        let _ = tracing_subscriber::Registry::default().with(layer).try_init();
+    }
+}

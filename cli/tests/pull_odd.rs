@@ -1,0 +1,262 @@
+//! Servers that do less than they should, or other things: nothing of that reaches the disk unseen, and nobody gets a token
+//! who should not.
+
+mod binary;
+mod canned;
+
+use binary::{Folder, LINES};
+use canned::{Asked, Canned, Reply};
+use serde_json::{Value, json};
+
+const WAIT: [&str; 2] = ["--longest-wait", "20ms"];
+
+/// A job that is done at once, with one file of these lines; `other` answers first.
+fn server(lines: &'static str, other: impl Fn(&Asked, &str) -> Option<Reply> + Send + Sync + 'static) -> Canned {
+    Canned::start(move |asked, origin| {
+        if let Some(reply) = other(asked, origin) {
+            return reply;
+        }
+        let manifest = json!({
+            "transactionTime": "2024-01-01T00:00:00Z",
+            "request": format!("{origin}/fhir/$export"),
+            "requiresAccessToken": true,
+            "output": [{ "type": "Patient", "url": format!("{origin}/files/1") }],
+            "error": [],
+        });
+        match asked.target.as_str() {
+            "/job" if asked.method == "DELETE" => Reply::new(202, ""),
+            "/job" => Reply::new(200, manifest.to_string()).with("content-type", "application/json"),
+            "/files/1" => Reply::new(200, lines).with("content-type", "application/fhir+ndjson"),
+            target if target.contains("$export") => {
+                Reply::new(202, "").with("content-location", format!("{origin}/job"))
+            }
+            _ => Reply::new(404, ""),
+        }
+    })
+}
+
+fn pull(folder: &Folder, server: &Canned, words: &[&str]) -> binary::Ran {
+    let base = format!("{}/fhir", server.origin);
+    folder.run(&[&["pull", &base, "-o", "out"], &WAIT[..], words].concat())
+}
+
+#[test]
+fn a_server_that_ignores_filters_is_named_and_what_it_sent_too_much_is_not_there() {
+    let folder = Folder::new();
+    let server = server(LINES, |_, _| None);
+    let ran = pull(
+        &folder,
+        &server,
+        &[
+            "--type",
+            "Patient",
+            "--type-filter",
+            "Patient?gender=female",
+            "--report",
+            "json",
+        ],
+    )
+    .ends(0)
+    .tells(&[
+        "sent 1 Patient that it was not asked for",
+        "_typeFilter",
+        "sent 1 Observation",
+        "_type",
+    ]);
+    let report: Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert_eq!((&report["kept"], &report["dropped"]), (&json!(2), &json!(2)));
+    assert_eq!(report["files"][0]["types"].as_array().map(Vec::len), Some(2));
+    let kept = folder.read("out/Patient.000.ndjson");
+    assert_eq!(kept.lines().count(), 2);
+    assert!(LINES.contains(kept.lines().next().expect("a line")));
+    assert_eq!(
+        folder.files("out"),
+        ["Patient.000.ndjson", "SHA256SUMS", "manifest.json"]
+    );
+}
+
+#[test]
+fn never_takes_what_comes_and_always_looks_at_every_line() {
+    let bad = "{\"resourceType\":\"Patient\",\"id\":\"a\"}\n{\"resourceType\":\"Patient\",\n";
+    let bad: &'static str = format!("{bad}{{}}\n").leak();
+    let folder = Folder::new();
+    let one = server(bad, |_, _| None);
+    pull(&folder, &one, &["--type", "Observation", "--enforce", "never"]).ends(0);
+    assert_eq!(folder.read("out/Patient.000.ndjson"), bad);
+    let folder = Folder::new();
+    pull(&folder, &one, &["--enforce", "always"])
+        .ends(1)
+        .tells(&["2 lines not FHIR"]);
+    assert_eq!(folder.read("out/Patient.000.ndjson").lines().count(), 1);
+    assert_eq!(folder.read("out/error/OperationOutcome.000.ndjson").lines().count(), 2);
+    let folder = Folder::new();
+    pull(&folder, &one, &["--enforce", "always", "--on-bad", "stop"]).ends(1);
+    assert!(!folder.path("out/manifest.json").exists());
+}
+
+#[test]
+fn a_token_goes_to_the_origin_of_the_server_and_not_beyond() {
+    let folder = Folder::new();
+    folder.write("bearer", "sesame\n");
+    let elsewhere = Canned::start(|_, _| Reply::new(200, LINES).with("content-type", "application/fhir+ndjson"));
+    let store = elsewhere.origin.clone();
+    // The file is a redirect to a store.
+    let one = server(LINES, move |asked, _| {
+        let to = format!("{store}/signed?key=x");
+        (asked.target == "/files/1").then(|| Reply::new(307, "").with("location", to))
+    });
+    pull(&folder, &one, &["--bearer-file", "bearer"]).ends(0);
+    assert!(
+        one.asked()
+            .iter()
+            .all(|asked| asked.header("authorization") == Some("Bearer sesame"))
+    );
+    assert!(elsewhere.times("GET /signed?key=x") == 1);
+    assert!(
+        elsewhere
+            .asked()
+            .iter()
+            .all(|asked| asked.header("authorization").is_none())
+    );
+
+    // The manifest itself names another host, and says that the token is needed there.
+    let folder = Folder::new();
+    folder.write("bearer", "sesame\n");
+    let refuses = Canned::start(|asked, _| match asked.header("authorization") {
+        Some(_) => Reply::new(200, LINES),
+        None => Reply::new(401, ""),
+    });
+    let store = refuses.origin.clone();
+    let one = server(LINES, move |asked, _| {
+        let manifest = json!({
+            "transactionTime": "2024-01-01T00:00:00Z", "request": "r", "requiresAccessToken": true, "error": [],
+            "output": [{ "type": "Patient", "url": format!("{store}/files/1") }],
+        });
+        (asked.is("GET /job")).then(|| Reply::new(200, manifest.to_string()))
+    });
+    let ran = pull(&folder, &one, &["--bearer-file", "bearer"]).ends(3);
+    assert!(!ran.err.contains("sesame"), "{ran:?}");
+    assert!(
+        refuses
+            .asked()
+            .iter()
+            .all(|asked| asked.header("authorization").is_none())
+    );
+    // With leave it goes there.
+    folder
+        .run(&["pull", "--resume", "out", "--token-origin", &refuses.origin])
+        .ends(0);
+    assert_eq!(folder.read("out/Patient.000.ndjson"), LINES);
+}
+
+#[test]
+fn a_body_that_is_cut_goes_on_where_the_server_knows_ranges() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let folder = Folder::new();
+    let tries = AtomicUsize::new(0);
+    let server = server(LINES, move |asked, _| {
+        if asked.target != "/files/1" {
+            return None;
+        }
+        let whole = |reply: Reply| reply.with("etag", "\"e\"").with("accept-ranges", "bytes");
+        if tries.fetch_add(1, Ordering::Relaxed) == 0 {
+            let mut reply = whole(Reply::new(200, LINES));
+            reply.cut = Some(100);
+            return Some(reply);
+        }
+        assert_eq!(asked.header("if-range"), Some("\"e\""));
+        let first: usize = asked
+            .header("range")?
+            .strip_prefix("bytes=")?
+            .strip_suffix('-')?
+            .parse()
+            .ok()?;
+        let range = format!("bytes {first}-{}/{}", LINES.len() - 1, LINES.len());
+        Some(whole(Reply::new(206, &LINES.as_bytes()[first..])).with("content-range", range))
+    });
+    pull(&folder, &server, &[]).ends(0);
+    assert_eq!(folder.read("out/Patient.000.ndjson"), LINES);
+    assert_eq!(server.times("GET /files/1"), 2);
+}
+
+#[test]
+fn what_is_not_what_it_says_is_not_taken() {
+    let digest = "sha-256=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:";
+    let cut = &LINES[..LINES.len() - 20];
+    let cases: [(&str, Reply); 6] = [
+        ("checksum", Reply::new(200, LINES).with("repr-digest", digest)),
+        (
+            "HTML",
+            Reply::new(200, "<html></html>").with("content-type", "text/html"),
+        ),
+        ("HTML without a name", Reply::new(200, "<html></html>")),
+        ("a line that was cut", Reply::new(200, cut)),
+        ("no gzip", Reply::new(200, LINES).with("content-encoding", "gzip")),
+        (
+            "half a gzip",
+            Reply::new(200, &b"\x1f\x8b\x08\x00"[..]).with("content-encoding", "gzip"),
+        ),
+    ];
+    for (name, reply) in cases {
+        let folder = Folder::new();
+        let server = server(LINES, move |asked, _| {
+            (asked.target == "/files/1").then(|| reply.clone())
+        });
+        pull(&folder, &server, &["--attempts", "3"])
+            .ends(3)
+            .tells(&["--resume out"]);
+        assert!(server.times("GET /files/1") >= 2, "{name} is tried again");
+        assert!(!folder.path("out/manifest.json").exists(), "{name}");
+        assert_eq!(server.times("DELETE /job"), 0, "{name}: the job stays for a resume");
+    }
+}
+
+#[test]
+fn counts_that_do_not_fit_fail_unless_the_user_says_otherwise() {
+    let folder = Folder::new();
+    let server = server(LINES, |asked, origin| {
+        let manifest = json!({
+            "transactionTime": "2024-01-01T00:00:00Z", "request": "r", "requiresAccessToken": false, "error": [],
+            "output": [{ "type": "Patient", "url": format!("{origin}/files/1"), "count": 3 }],
+        });
+        asked.is("GET /job").then(|| Reply::new(200, manifest.to_string()))
+    });
+    pull(&folder, &server, &["--attempts", "2"])
+        .ends(3)
+        .tells(&["--resume out"]);
+    folder.run(&["pull", "--resume", "out", "--ignore-counts"]).ends(0);
+    assert_eq!(folder.read("out/Patient.000.ndjson"), LINES);
+}
+
+#[test]
+fn accounts_of_oracle_get_their_token_by_name_and_secret() {
+    let folder = Folder::new();
+    folder.write("secret", "s3cret\n");
+    let server = server(LINES, |asked, origin| {
+        if asked.is("GET /fhir/.well-known/smart-configuration") {
+            return Some(Reply::new(
+                200,
+                json!({ "token_endpoint": format!("{origin}/token") }).to_string(),
+            ));
+        }
+        if asked.is("POST /token") {
+            // user:s3cret
+            assert_eq!(asked.header("authorization"), Some("Basic dXNlcjpzM2NyZXQ="));
+            assert!(asked.body.contains("grant_type=client_credentials"));
+            assert!(asked.body.contains("scope=system%2FPatient.read"), "{}", asked.body);
+            return Some(Reply::new(
+                200,
+                json!({ "access_token": "sesame", "expires_in": 570 }).to_string(),
+            ));
+        }
+        (asked.header("authorization") != Some("Bearer sesame")).then(|| Reply::new(401, ""))
+    });
+    pull(&folder, &server, &["--basic", "user:secret", "--type", "Patient"]).ends(0);
+    assert_eq!(server.times("POST /token"), 1);
+    assert!(
+        !folder
+            .files("out")
+            .iter()
+            .any(|name| folder.read(&format!("out/{name}")).contains("s3cret"))
+    );
+}

@@ -1,0 +1,455 @@
+//! The files of an export, and which of them may begin now: how many at once each server likes is learned.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::super::journal::Listed;
+use super::super::settings::Millis;
+use super::super::step::FileNo;
+use super::super::url;
+use super::host::Host;
+use crate::sink::FileKind;
+
+/// Where a file stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// It may begin as soon as there is room for it.
+    Ready,
+    /// It waits before it is tried again.
+    Later,
+    /// It is under way.
+    Active,
+    /// Its URL is refused; the manifest is asked for a fresh one.
+    Stale,
+    /// It is complete and safe.
+    Safe,
+    /// It has been given up.
+    Lost,
+}
+
+/// A file, with what has become of it.
+#[derive(Clone, Debug)]
+pub(super) struct File {
+    pub(super) listed: Listed,
+    pub(super) state: State,
+    /// The host of its URL; `None` where that cannot be fetched at all.
+    host: Option<usize>,
+    /// Attempts since the last that made progress.
+    pub(super) tries: u32,
+    /// All attempts that failed.
+    pub(super) total: u32,
+    /// How often a fresh URL was asked for.
+    pub(super) renewals: u32,
+    /// The walk over the manifest that its URL is from.
+    pub(super) walk: u32,
+    /// The token that was refused for it last.
+    pub(super) refused: Option<u64>,
+    /// The driver's facts, once it is safe.
+    pub(super) receipt: Option<String>,
+    /// What was wrong last.
+    pub(super) why: Option<String>,
+}
+
+/// A file under way.
+#[derive(Clone, Debug)]
+pub(super) struct Flight {
+    /// Number of its start among all starts.
+    pub(super) began: u64,
+    pub(super) token: Option<u64>,
+    pub(super) hops: u32,
+    /// The target of the last redirect, where there was one.
+    pub(super) at: Option<String>,
+    /// The walk that the URL is from.
+    pub(super) walk: u32,
+}
+
+/// All files, and who may begin.
+#[derive(Clone, Debug)]
+pub(super) struct Downloads {
+    files: Vec<File>,
+    hosts: Vec<Host>,
+    by_origin: BTreeMap<String, usize>,
+    /// Hosts with files that are ready, and room for one more.
+    open: BTreeSet<usize>,
+    /// The host that began last: the next one goes first.
+    turn: usize,
+    active: BTreeMap<FileNo, Flight>,
+    /// Redirected: they go on in the place that they have.
+    onward: VecDeque<FileNo>,
+    later: BTreeSet<(Millis, FileNo)>,
+    held: BTreeSet<(Millis, usize)>,
+    /// By list and a hash of the URL.
+    seen: BTreeMap<(FileKind, u64), FileNo>,
+    stale: BTreeSet<FileNo>,
+    safe: usize,
+    lost: usize,
+    starts: u64,
+    parallel: usize,
+}
+
+impl Downloads {
+    pub(super) fn new(parallel: usize) -> Downloads {
+        Downloads {
+            files: Vec::new(),
+            hosts: Vec::new(),
+            by_origin: BTreeMap::new(),
+            open: BTreeSet::new(),
+            turn: 0,
+            active: BTreeMap::new(),
+            onward: VecDeque::new(),
+            later: BTreeSet::new(),
+            held: BTreeSet::new(),
+            seen: BTreeMap::new(),
+            stale: BTreeSet::new(),
+            safe: 0,
+            lost: 0,
+            starts: 0,
+            parallel: parallel.max(1),
+        }
+    }
+
+    /// Takes in a file; `wrong` says why its URL cannot be fetched.
+    pub(super) fn add(&mut self, listed: Listed, wrong: Option<&'static str>, walk: u32) -> FileNo {
+        let file = self.files.len();
+        self.seen.entry((listed.kind, hash(&listed.url))).or_insert(file);
+        self.files.push(File {
+            listed,
+            state: State::Later,
+            host: None,
+            tries: 0,
+            total: 0,
+            renewals: 0,
+            walk,
+            refused: None,
+            receipt: None,
+            why: None,
+        });
+        match wrong {
+            None => self.to_host(file, false),
+            Some(why) => self.lose(file, why.to_owned()),
+        }
+        file
+    }
+
+    /// The file of that list that has been listed with this URL before. Where two URLs have one hash, only the first of them is
+    /// found.
+    pub(super) fn listed_before(&self, kind: FileKind, target: &str) -> Option<FileNo> {
+        let file = *self.seen.get(&(kind, hash(target)))?;
+        (self.files[file].listed.url == target).then_some(file)
+    }
+
+    /// Gives a file its URL anew. One that waited for that begins next.
+    pub(super) fn renew(&mut self, file: FileNo, target: &str, walk: u32) {
+        let found = &mut self.files[file];
+        if found.listed.url != target {
+            target.clone_into(&mut found.listed.url);
+            found.walk = walk;
+            let (is_ready, was) = (found.state == State::Ready, found.host);
+            if is_ready && self.host_of(file) != was {
+                self.to_host(file, false);
+            }
+        }
+        if self.stale.remove(&file) {
+            self.to_host(file, true);
+        }
+    }
+
+    fn host_of(&mut self, file: FileNo) -> Option<usize> {
+        let origin = url::origin(&self.files[file].listed.url)?;
+        let host = *self.by_origin.entry(origin).or_insert_with(|| {
+            self.hosts.push(Host::new(self.parallel));
+            self.hosts.len() - 1
+        });
+        Some(host)
+    }
+
+    /// Puts a file among those of its host that are ready.
+    fn to_host(&mut self, file: FileNo, first: bool) {
+        let Some(host) = self.host_of(file) else {
+            return self.lose(file, "it is no http or https URL".to_owned());
+        };
+        self.files[file].host = Some(host);
+        if let Some(why) = &self.hosts[host].is_dead {
+            return self.lose(file, why.clone());
+        }
+        self.files[file].state = State::Ready;
+        let queue = &mut self.hosts[host].ready;
+        if first {
+            queue.push_front(file)
+        } else {
+            queue.push_back(file)
+        }
+        self.look_at(host);
+    }
+
+    /// What is due by now becomes ready.
+    pub(super) fn wake(&mut self, now: Millis) {
+        while let Some(&(due, file)) = self.later.first().filter(|(due, _)| *due <= now) {
+            self.later.remove(&(due, file));
+            self.to_host(file, true);
+        }
+        while let Some(&(until, host)) = self.held.first().filter(|(until, _)| *until <= now) {
+            self.held.remove(&(until, host));
+            if self.hosts[host].hold == Some(until) {
+                self.hosts[host].hold = None;
+                self.look_at(host);
+            }
+        }
+    }
+
+    /// When something is due that is not yet.
+    pub(super) fn next_due(&self) -> Option<Millis> {
+        let later = self.later.first().map(|(due, _)| *due);
+        let held = self.held.first().map(|(until, _)| *until);
+        later.into_iter().chain(held).min()
+    }
+
+    /// A file that goes on where a redirect led it.
+    pub(super) fn next_onward(&self) -> Option<FileNo> {
+        self.onward.front().copied()
+    }
+
+    /// Sends it on.
+    pub(super) fn go_onward(&mut self, file: FileNo, token: Option<u64>) {
+        self.onward.retain(|&waiting| waiting != file);
+        if let Some(flight) = self.active.get_mut(&file) {
+            flight.token = token;
+        }
+    }
+
+    /// The next file that may begin, of a host that passes: each host in its turn.
+    pub(super) fn next_ready(&mut self, passes: impl Fn(&File) -> bool) -> Option<FileNo> {
+        if self.active.len() >= self.parallel {
+            return None;
+        }
+        let mut after = self.turn + 1;
+        for _ in 0..self.open.len() {
+            let found = self.open.range(after..).next().or_else(|| self.open.first());
+            let host = *found?;
+            after = host + 1;
+            let file = self.front_of(host);
+            if let Some(file) = file.filter(|&file| passes(&self.files[file])) {
+                return Some(file);
+            }
+        }
+        None
+    }
+
+    /// The first file of a host that is still ready there; what has moved to another host is dropped on the way.
+    fn front_of(&mut self, host: usize) -> Option<FileNo> {
+        let queue = &mut self.hosts[host].ready;
+        while let Some(&file) = queue.front() {
+            let found = &self.files[file];
+            if found.state == State::Ready && found.host == Some(host) {
+                return Some(file);
+            }
+            queue.pop_front();
+        }
+        self.look_at(host);
+        None
+    }
+
+    /// Begins a file that [`Self::next_ready`] named.
+    pub(super) fn begin(&mut self, file: FileNo, token: Option<u64>) {
+        let found = &mut self.files[file];
+        let Some(host) = found.host else { return };
+        found.state = State::Active;
+        self.starts += 1;
+        let flight = Flight {
+            began: self.starts,
+            token,
+            hops: 0,
+            at: None,
+            walk: found.walk,
+        };
+        self.active.insert(file, flight);
+        self.turn = host;
+        self.hosts[host].ready.pop_front();
+        self.hosts[host].active += 1;
+        self.look_at(host);
+    }
+
+    /// Follows a redirect of a file under way.
+    pub(super) fn redirect(&mut self, file: FileNo, target: String) {
+        if let Some(flight) = self.active.get_mut(&file) {
+            flight.at = Some(target);
+            flight.hops += 1;
+            self.onward.push_back(file);
+        }
+    }
+
+    /// Takes a file from those under way.
+    pub(super) fn end(&mut self, file: FileNo) -> Option<Flight> {
+        let flight = self.active.remove(&file)?;
+        self.onward.retain(|&waiting| waiting != file);
+        if let Some(host) = self.files[file].host {
+            self.hosts[host].active -= 1;
+            self.look_at(host);
+        }
+        Some(flight)
+    }
+
+    /// All under way are of no account any more.
+    pub(super) fn drop_active(&mut self) {
+        let active: Vec<FileNo> = self.active.keys().copied().collect();
+        for file in active {
+            self.end(file);
+            self.to_host(file, true);
+        }
+    }
+
+    /// It is complete: its host may have one more at once, after as many as it has now.
+    pub(super) fn keep(&mut self, file: FileNo, receipt: String) {
+        let found = &mut self.files[file];
+        found.state = State::Safe;
+        found.why = None;
+        found.receipt = Some(receipt);
+        self.safe += 1;
+        if let Some(host) = found.host {
+            self.hosts[host].succeeded(self.parallel);
+            self.look_at(host);
+        }
+    }
+
+    /// It was safe before.
+    pub(super) fn restore(&mut self, file: FileNo, receipt: String) {
+        let found = &mut self.files[file];
+        if matches!(found.state, State::Ready) {
+            found.state = State::Safe;
+            found.receipt = Some(receipt);
+            self.safe += 1;
+        }
+    }
+
+    /// It begins next.
+    pub(super) fn put_first(&mut self, file: FileNo) {
+        self.to_host(file, true);
+    }
+
+    /// It begins then.
+    pub(super) fn put_off(&mut self, file: FileNo, due: Millis) {
+        self.files[file].state = State::Later;
+        self.later.insert((due, file));
+    }
+
+    /// It waits for a fresh URL.
+    pub(super) fn make_stale(&mut self, file: FileNo) {
+        self.files[file].state = State::Stale;
+        self.stale.insert(file);
+    }
+
+    /// It is given up.
+    pub(super) fn lose(&mut self, file: FileNo, why: String) {
+        let found = &mut self.files[file];
+        if !matches!(found.state, State::Lost | State::Safe) {
+            found.state = State::Lost;
+            found.why = Some(why);
+            self.lost += 1;
+        }
+    }
+
+    /// No fresh URLs will come.
+    pub(super) fn lose_stale(&mut self, why: &str) {
+        for file in std::mem::take(&mut self.stale) {
+            let own = self.files[file].why.take().unwrap_or_default();
+            self.lose(file, format!("{own}; {why}"));
+        }
+    }
+
+    /// A start that failed at a host: `true` when there have been so many rounds without any success that the host is given
+    /// up. Failures of starts that were made before the last counted one are of the same round.
+    pub(super) fn count_miss(&mut self, file: FileNo, began: u64, most: u32) -> bool {
+        let starts = self.starts;
+        self.files[file]
+            .host
+            .is_some_and(|host| self.hosts[host].missed(began, starts, most))
+    }
+
+    /// Some of it came: the host is alive.
+    pub(super) fn count_progress(&mut self, file: FileNo) {
+        if let Some(host) = self.files[file].host {
+            self.hosts[host].misses = 0;
+        }
+    }
+
+    /// The host wants fewer at once, and none before then.
+    pub(super) fn slow_down(&mut self, file: FileNo, began: u64, until: Millis) {
+        let Some(host) = self.files[file].host else { return };
+        let starts = self.starts;
+        let found = &mut self.hosts[host];
+        found.slowed(began, starts);
+        if found.hold.is_none_or(|hold| hold < until) {
+            found.hold = Some(until);
+            self.held.insert((until, host));
+        }
+        self.look_at(host);
+    }
+
+    /// Gives up the host of a file, and all that waits for it.
+    pub(super) fn lose_host(&mut self, file: FileNo, why: &str) {
+        let Some(host) = self.files[file].host else { return };
+        self.hosts[host].is_dead = Some(why.to_owned());
+        let ready = std::mem::take(&mut self.hosts[host].ready);
+        let later = self.later.iter().map(|(_, file)| *file);
+        let later: Vec<FileNo> = later.filter(|&file| self.files[file].host == Some(host)).collect();
+        self.later.retain(|(_, file)| self.files[*file].host != Some(host));
+        for file in ready.into_iter().chain(later) {
+            let found = &self.files[file];
+            if matches!(found.state, State::Ready | State::Later) && found.host == Some(host) {
+                self.lose(file, why.to_owned());
+            }
+        }
+        self.look_at(host);
+    }
+
+    /// Whether a host is among those that may begin one.
+    fn look_at(&mut self, host: usize) {
+        if self.hosts[host].has_room() {
+            self.open.insert(host);
+        } else {
+            self.open.remove(&host);
+        }
+    }
+
+    pub(super) fn file(&self, file: FileNo) -> Option<&File> {
+        self.files.get(file)
+    }
+
+    pub(super) fn file_mut(&mut self, file: FileNo) -> Option<&mut File> {
+        self.files.get_mut(file)
+    }
+
+    pub(super) fn flight(&self, file: FileNo) -> Option<&Flight> {
+        self.active.get(&file)
+    }
+
+    pub(super) fn all(&self) -> &[File] {
+        &self.files
+    }
+
+    pub(super) fn active(&self) -> usize {
+        self.active.len()
+    }
+
+    pub(super) fn safe(&self) -> usize {
+        self.safe
+    }
+
+    pub(super) fn lost(&self) -> usize {
+        self.lost
+    }
+
+    pub(super) fn has_stale(&self) -> bool {
+        !self.stale.is_empty()
+    }
+
+    /// Whether each is safe or given up.
+    pub(super) fn is_settled(&self) -> bool {
+        self.safe + self.lost == self.files.len()
+    }
+}
+
+/// FNV-1a: what is found by it is compared in full.
+fn hash(text: &str) -> u64 {
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, step)
+}

@@ -1,0 +1,121 @@
+//! Which files of a page that has been seen before are which of it now: URLs may be fresh, the order may be another.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::super::journal::Listed;
+use super::super::step::FileNo;
+
+/// What two files are taken for the same by.
+#[derive(Clone, Copy)]
+enum By {
+    Url,
+    /// Signatures stand in the query.
+    UrlWithoutQuery,
+    /// The place among those of its list.
+    Place,
+}
+
+/// For each file found, the known one that it is; `None` where it is new. `None` altogether where a known file is not among
+/// them, or has another type or another number of resources.
+pub(super) fn matched(known: &[(FileNo, &Listed)], found: &[&Listed]) -> Option<Vec<Option<FileNo>>> {
+    [By::Url, By::UrlWithoutQuery, By::Place]
+        .into_iter()
+        .find_map(|by| matched_by(by, known, found))
+}
+
+fn matched_by(by: By, known: &[(FileNo, &Listed)], found: &[&Listed]) -> Option<Vec<Option<FileNo>>> {
+    let mut waiting: BTreeMap<_, VecDeque<(FileNo, &Listed)>> = BTreeMap::new();
+    for &(file, listed) in known {
+        waiting
+            .entry((listed.kind, key(by, listed)))
+            .or_default()
+            .push_back((file, listed));
+    }
+    let mut left = known.len();
+    let mut out = Vec::with_capacity(found.len());
+    for listed in found {
+        let queue = waiting.get_mut(&(listed.kind, key(by, listed)));
+        let Some((file, was)) = queue.and_then(VecDeque::pop_front) else {
+            out.push(None);
+            continue;
+        };
+        if was.type_name != listed.type_name || was.count != listed.count {
+            return None;
+        }
+        left -= 1;
+        out.push(Some(file));
+    }
+    (left == 0).then_some(out)
+}
+
+fn key(by: By, listed: &Listed) -> &str {
+    match by {
+        By::Url => &listed.url,
+        By::UrlWithoutQuery => listed.url.split('?').next().unwrap_or_default(),
+        By::Place => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::FileKind;
+
+    fn listed(kind: FileKind, type_name: &str, url: &str, count: Option<u64>) -> Listed {
+        Listed {
+            kind,
+            type_name: Some(type_name.into()),
+            url: url.into(),
+            count,
+            size: None,
+            continues_in: None,
+        }
+    }
+
+    fn output(type_name: &str, url: &str) -> Listed {
+        listed(FileKind::Output, type_name, url, None)
+    }
+
+    fn found(known: &[Listed], now: &[Listed]) -> Option<Vec<Option<FileNo>>> {
+        let known: Vec<(FileNo, &Listed)> = known.iter().enumerate().map(|(at, listed)| (at + 10, listed)).collect();
+        matched(&known, &now.iter().collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_same_urls_in_another_order_are_the_same_files() {
+        let (a, b) = (output("A", "u/1"), output("B", "u/2"));
+        assert_eq!(found(&[a.clone(), b.clone()], &[b, a]), Some(vec![Some(11), Some(10)]));
+    }
+
+    #[test]
+    fn signatures_are_not_what_a_file_is() {
+        let known = [output("A", "u/1?s=1"), output("A", "u/2?s=1")];
+        let now = [output("A", "u/2?s=2"), output("A", "u/1?s=2")];
+        assert_eq!(found(&known, &now), Some(vec![Some(11), Some(10)]));
+    }
+
+    #[test]
+    fn other_urls_are_matched_by_their_place_in_their_list() {
+        let error = |url| listed(FileKind::Error, "OperationOutcome", url, None);
+        let known = [output("A", "u/1"), output("B", "u/2"), error("u/3")];
+        let now = [output("A", "v/1"), output("B", "v/2"), error("v/3")];
+        assert_eq!(found(&known, &now), Some(vec![Some(10), Some(11), Some(12)]));
+    }
+
+    #[test]
+    fn a_file_of_another_type_or_count_or_none_at_all_is_another_manifest() {
+        let known = [output("A", "u/1"), output("B", "u/2")];
+        assert_eq!(found(&known, &[output("B", "v/2"), output("A", "v/1")]), None);
+        assert_eq!(found(&known, &[output("A", "u/1")]), None);
+        let counted = |count| [listed(FileKind::Output, "A", "u/1", Some(count))];
+        assert_eq!(found(&counted(1), &counted(2)), None);
+        assert_eq!(found(&counted(1), &counted(1)), Some(vec![Some(10)]));
+    }
+
+    #[test]
+    fn what_is_more_than_before_is_new() {
+        let known = [output("A", "u/1")];
+        let now = [output("B", "u/0"), output("A", "u/1"), output("A", "u/2")];
+        assert_eq!(found(&known, &now), Some(vec![None, Some(10), None]));
+    }
+}

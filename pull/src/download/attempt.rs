@@ -1,0 +1,284 @@
+//! One attempt at a file: asks for it, or for the rest of it, and hands what comes to the thread that reads it.
+
+use std::time::Duration;
+
+use fhirehose_core::client::{Fetch, FileNo, Trouble};
+use reqwest::Response;
+use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue, IF_RANGE, RANGE};
+use tokio::sync::mpsc::Sender;
+use tokio::sync::oneshot;
+
+use super::incoming::{Piece, pipe};
+use super::worker::{Fault, How, Work, work};
+use crate::http::{self, Got, Http};
+use crate::receipt::Receipt;
+
+/// Most bytes of an answer that is no file.
+const MOST_OF_REFUSAL: u64 = 256 << 10;
+
+/// A file that has begun to come.
+pub(crate) struct Held {
+    sender: Sender<Piece>,
+    result: oneshot::Receiver<Result<Receipt, Fault>>,
+    /// Bytes that were handed on.
+    received: u64,
+    /// A strong tag: the rest may be asked for.
+    etag: Option<String>,
+    coding: String,
+    digest: Option<[u8; 32]>,
+}
+
+/// How an attempt ended.
+pub(crate) enum Ended {
+    /// The file is complete.
+    Whole(Receipt),
+    /// Something else than a file came.
+    Refused(Got),
+    /// What came is not right, or not all.
+    Trouble(Trouble),
+    /// It cannot be written.
+    Disk(std::io::Error),
+    /// A bad line, and the request says to stop at the first.
+    BadLine(String),
+}
+
+/// An attempt that has ended.
+pub(crate) struct Attempt {
+    pub(crate) file: FileNo,
+    pub(crate) ended: Ended,
+    /// What may be gone on with.
+    pub(crate) held: Option<Held>,
+    /// Bytes came.
+    pub(crate) progress: bool,
+}
+
+/// Makes one attempt. `held`: what an earlier one left.
+pub(crate) async fn attempt(
+    http: Http,
+    fetch: Fetch,
+    held: Option<Held>,
+    token: Option<String>,
+    how: How,
+    stall: Duration,
+) -> Attempt {
+    let file = fetch.file;
+    let ended = |ended, held: Option<Held>, progress| Attempt {
+        file,
+        ended,
+        held,
+        progress,
+    };
+    let token = token.filter(|_| fetch.with_token);
+    let response = http.open(&fetch.url, asked(held.as_ref()), token.as_deref()).await;
+    let response = match response {
+        Ok(response) => response,
+        Err(trouble) => return ended(Ended::Trouble(trouble), held, false),
+    };
+    let held = match (response.status().as_u16(), held) {
+        (200, _) => match begin(&fetch, &response, &how) {
+            Ok(held) => held,
+            Err(trouble) => return ended(Ended::Trouble(trouble), None, false),
+        },
+        (206, Some(held)) if goes_on(&held, response.headers()) => held,
+        // The rest of something else, or of nothing: from the start.
+        (206 | 416, _) => return ended(Ended::Trouble(Trouble::Broken), None, false),
+        (_, held) => {
+            return match http::read_small(response, MOST_OF_REFUSAL).await {
+                Ok(got) => ended(Ended::Refused(got), held, false),
+                Err(trouble) => ended(Ended::Trouble(trouble), held, false),
+            };
+        }
+    };
+    let (end, held, progress) = receive(response, held, &how, stall).await;
+    ended(end, held, progress)
+}
+
+/// The headers of the request.
+fn asked(held: Option<&Held>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(ACCEPT, HeaderValue::from_static("application/fhir+ndjson"));
+    http::accept_coding(&mut headers);
+    if let Some(held) = held
+        && let Some(etag) = held.etag.as_deref().and_then(|etag| HeaderValue::from_str(etag).ok())
+        && let Ok(range) = HeaderValue::from_str(&format!("bytes={}-", held.received))
+    {
+        headers.insert(RANGE, range);
+        headers.insert(IF_RANGE, etag);
+    }
+    headers
+}
+
+/// Whether an answer is the rest of what was begun.
+fn goes_on(held: &Held, headers: &HeaderMap) -> bool {
+    let range = text(headers, "content-range").unwrap_or_default();
+    let first = range
+        .strip_prefix("bytes ")
+        .and_then(|range| range.split('-').next())
+        .and_then(|first| first.trim().parse().ok());
+    let is_same = text(headers, "etag").is_none_or(|etag| Some(etag) == held.etag.as_deref());
+    first == Some(held.received) && is_same && coding(headers) == held.coding
+}
+
+/// Begins a file.
+fn begin(fetch: &Fetch, response: &Response, how: &How) -> Result<Held, Trouble> {
+    let headers = response.headers();
+    let media = text(headers, "content-type").unwrap_or_default().to_ascii_lowercase();
+    if ["text/html", "application/xhtml", "image/", "multipart/"]
+        .iter()
+        .any(|bad| media.starts_with(bad))
+    {
+        return Err(Trouble::Media);
+    }
+    let coding = coding(headers);
+    if !["", "identity", "gzip", "x-gzip"].contains(&coding.as_str()) {
+        return Err(Trouble::Coding);
+    }
+    let digest = digest(headers);
+    let is_whole = text(headers, "accept-ranges").is_none_or(|units| !units.eq_ignore_ascii_case("none"));
+    let etag = text(headers, "etag").filter(|etag| etag.starts_with('"') && is_whole);
+    let job = Work {
+        file: fetch.file,
+        kind: fetch.kind,
+        type_name: fetch.type_name.clone(),
+        count: fetch.count,
+        coded: coding.ends_with("gzip"),
+    };
+    let (sender, incoming) = pipe(digest.is_some() && !how.hashes_as_it_comes(&job));
+    let (tell, result) = oneshot::channel();
+    let how = how.clone();
+    let thread = std::thread::Builder::new().name(format!("file-{}", fetch.file));
+    let started = thread.spawn(move || {
+        // Nobody may be waiting any more.
+        let _ = tell.send(work(&job, incoming, &how));
+    });
+    started.map_err(|_| Trouble::Connect)?;
+    Ok(Held {
+        sender,
+        result,
+        received: 0,
+        etag: etag.map(str::to_owned),
+        coding,
+        digest,
+    })
+}
+
+/// Hands on what comes, until it ends.
+async fn receive(mut response: Response, mut held: Held, how: &How, stall: Duration) -> (Ended, Option<Held>, bool) {
+    let before = held.received;
+    loop {
+        let chunk = match tokio::time::timeout(stall, response.chunk()).await {
+            Ok(Ok(Some(chunk))) => chunk,
+            Ok(Ok(None)) => break,
+            Ok(Err(error)) => return broken(http::trouble(&error), held, before),
+            Err(_) => return broken(Trouble::Timeout, held, before),
+        };
+        let length = chunk.len() as u64;
+        how.progress
+            .wire
+            .fetch_add(length, std::sync::atomic::Ordering::Relaxed);
+        if held.sender.send(Piece::Data(chunk)).await.is_err() {
+            // The thread has ended early, and says why.
+            return (verdict(held.result).await, None, false);
+        }
+        held.received += length;
+    }
+    // A thread that is gone has left its verdict.
+    let _ = held.sender.send(Piece::End(held.digest)).await;
+    // Whatever it is: if the file is not complete, nothing of it is held any more.
+    (verdict(held.result).await, None, false)
+}
+
+/// The connection is gone. Without a tag nothing can be gone on with.
+fn broken(trouble: Trouble, held: Held, before: u64) -> (Ended, Option<Held>, bool) {
+    let progress = held.received > before && held.etag.is_some();
+    let held = Some(held).filter(|held| held.etag.is_some());
+    (Ended::Trouble(trouble), held, progress)
+}
+
+async fn verdict(result: oneshot::Receiver<Result<Receipt, Fault>>) -> Ended {
+    match result.await {
+        Ok(Ok(receipt)) => Ended::Whole(receipt),
+        Ok(Err(Fault::Trouble(trouble))) => Ended::Trouble(trouble),
+        Ok(Err(Fault::Disk(error))) => Ended::Disk(error),
+        Ok(Err(Fault::BadLine(place))) => Ended::BadLine(place),
+        Ok(Err(Fault::Given)) | Err(_) => Ended::Trouble(Trouble::Broken),
+    }
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &'static str) -> Option<&'h str> {
+    headers.get(HeaderName::from_static(name))?.to_str().ok().map(str::trim)
+}
+
+fn coding(headers: &HeaderMap) -> String {
+    text(headers, "content-encoding")
+        .unwrap_or_default()
+        .to_ascii_lowercase()
+}
+
+/// The SHA-256 of the whole, where the server says it (RFC 9530, and RFC 3230 before it).
+fn digest(headers: &HeaderMap) -> Option<[u8; 32]> {
+    let fields = ["repr-digest", "content-digest", "digest"].into_iter();
+    let fields = fields.filter_map(|name| text(headers, name));
+    let items = fields.flat_map(|field| field.split(','));
+    let mut digests = items.filter_map(|item| {
+        let (name, value) = item.split_once('=')?;
+        let value = value.trim().trim_matches(':');
+        let is_sha256 = name.trim().eq_ignore_ascii_case("sha-256");
+        let engine = base64::engine::general_purpose::STANDARD;
+        let bytes = base64::Engine::decode(&engine, value).ok().filter(|_| is_sha256)?;
+        bytes.try_into().ok()
+    });
+    digests.next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(given: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in given {
+            headers.append(HeaderName::from_static(name), value.parse().expect("a value"));
+        }
+        headers
+    }
+
+    #[test]
+    fn checksums_are_read_as_both_standards_spell_them() {
+        let zeros = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+        for (name, value) in [
+            ("repr-digest", format!("sha-256=:{zeros}:")),
+            ("repr-digest", format!("sha-512=:AAAA:, SHA-256=:{zeros}:")),
+            ("digest", format!("SHA-256={zeros}")),
+        ] {
+            assert_eq!(digest(&headers(&[(name, &value)])), Some([0; 32]), "{value}");
+        }
+        assert_eq!(digest(&headers(&[("repr-digest", "sha-256=:AAAA:")])), None);
+        assert_eq!(digest(&headers(&[])), None);
+    }
+
+    #[test]
+    fn only_the_rest_of_the_same_bytes_goes_on() {
+        let (sender, _) = pipe(false);
+        let (_, result) = oneshot::channel();
+        let held = Held {
+            sender,
+            result,
+            received: 10,
+            etag: Some("\"a\"".into()),
+            coding: "gzip".into(),
+            digest: None,
+        };
+        let good = [
+            ("content-range", "bytes 10-19/20"),
+            ("etag", "\"a\""),
+            ("content-encoding", "gzip"),
+        ];
+        assert!(goes_on(&held, &headers(&good)));
+        for (at, other) in [(0, "bytes 9-19/20"), (0, "bytes */20"), (1, "\"b\""), (2, "identity")] {
+            let mut bad = good;
+            bad[at].1 = other;
+            assert!(!goes_on(&held, &headers(&bad)), "{other}");
+        }
+    }
+}

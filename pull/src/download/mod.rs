@@ -1,0 +1,9 @@
+//! One file at a time: from the network through the engine into parts.
+
+mod attempt;
+mod incoming;
+mod part;
+mod worker;
+
+pub(crate) use attempt::{Attempt, Ended, Held, attempt};
+pub(crate) use worker::How;

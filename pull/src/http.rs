@@ -1,0 +1,216 @@
+//! HTTP as the client speaks it: no redirects by itself, nothing without an end, and no more bytes than wanted.
+
+use std::error::Error as _;
+use std::io::Read as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use fhirehose_core::client::{Call, Trouble};
+use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Client, Method, RequestBuilder, Response};
+
+use crate::error::PullError;
+
+/// How the client is connected.
+#[derive(Clone, Debug)]
+pub struct HttpOptions {
+    /// Certificates of authorities (PEM) that are believed besides those of the system.
+    pub authorities: Vec<PathBuf>,
+    /// How long a connection may take to be made.
+    pub connect: Duration,
+    /// How long nothing may come.
+    pub stall: Duration,
+    /// How long a request with a small answer may take in all.
+    pub call: Duration,
+    /// Send tokens and secrets over `http` to other machines than this.
+    pub insecure: bool,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        HttpOptions {
+            authorities: Vec::new(),
+            connect: Duration::from_secs(30),
+            stall: Duration::from_secs(60),
+            call: Duration::from_secs(300),
+            insecure: false,
+        }
+    }
+}
+
+/// The answer to a request, with its body.
+#[derive(Debug)]
+pub(crate) struct Got {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// A pool of connections.
+#[derive(Clone, Debug)]
+pub(crate) struct Http {
+    client: Client,
+    stall: Duration,
+    call: Duration,
+}
+
+impl Http {
+    pub(crate) fn new(options: &HttpOptions) -> Result<Http, PullError> {
+        // reqwest takes the provider of the process. It may be there already: the same one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = Client::builder()
+            .user_agent(concat!("fhirehose/", env!("CARGO_PKG_VERSION")))
+            .redirect(Policy::none())
+            .referer(false)
+            .connect_timeout(options.connect)
+            .read_timeout(options.stall)
+            .pool_idle_timeout(Duration::from_secs(60))
+            .tcp_nodelay(true)
+            // Many files share one connection of HTTP/2; its usual windows are made for pages.
+            .http2_initial_stream_window_size(2 << 20)
+            .http2_initial_connection_window_size(16 << 20);
+        let mut authorities = Vec::new();
+        for path in &options.authorities {
+            let text = std::fs::read(path).map_err(|error| PullError::disk("read", path, &error))?;
+            let bad = |_| PullError::usage(format!("{}: no certificates in PEM", path.display()));
+            authorities.extend(Certificate::from_pem_bundle(&text).map_err(bad)?);
+        }
+        if !authorities.is_empty() {
+            builder = builder.tls_certs_merge(authorities);
+        }
+        let bad = |error: reqwest::Error| PullError::usage(format!("no HTTPS: {}", without_url(error)));
+        Ok(Http {
+            client: builder.build().map_err(bad)?,
+            stall: options.stall,
+            call: options.call,
+        })
+    }
+
+    /// Sends a request, with the token where it is meant to have it, and reads a small answer.
+    pub(crate) async fn call(&self, call: &Call, token: Option<&str>) -> Result<Got, Trouble> {
+        let method = Method::from_bytes(call.method.as_bytes()).map_err(|_| Trouble::Connect)?;
+        let mut request = self.client.request(method, &call.url).timeout(self.call);
+        for (name, value) in &call.headers {
+            request = request.header(*name, value);
+        }
+        if let Some(body) = &call.body {
+            request = request.body(body.clone());
+        }
+        let token = token.filter(|_| call.with_token);
+        let response = with_token(request, token)?
+            .send()
+            .await
+            .map_err(|error| trouble(&error))?;
+        read_small(response, call.most).await
+    }
+
+    /// Sends a request of another kind, with a small answer.
+    pub(crate) async fn small(
+        &self,
+        request: impl FnOnce(&Client) -> RequestBuilder,
+        most: u64,
+    ) -> Result<Got, Trouble> {
+        let request = request(&self.client).timeout(self.call);
+        let response = request.send().await.map_err(|error| trouble(&error))?;
+        read_small(response, most).await
+    }
+
+    /// Asks for a file; the head of the answer comes back as soon as it is there.
+    pub(crate) async fn open(&self, url: &str, headers: HeaderMap, token: Option<&str>) -> Result<Response, Trouble> {
+        let request = self.client.get(url).headers(headers);
+        let sent = with_token(request, token)?.send();
+        // The time between two reads is bounded below; the head has to come in such a time, too.
+        match tokio::time::timeout(self.stall, sent).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => Err(trouble(&error)),
+            Err(_) => Err(Trouble::Timeout),
+        }
+    }
+}
+
+fn with_token(request: RequestBuilder, token: Option<&str>) -> Result<RequestBuilder, Trouble> {
+    let Some(token) = token else { return Ok(request) };
+    // A token that cannot stand in a header; it was read from a file, or came from a server.
+    let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| Trouble::Connect)?;
+    value.set_sensitive(true);
+    Ok(request.header(AUTHORIZATION, value))
+}
+
+/// Reads a body of at most so many bytes, inflated.
+pub(crate) async fn read_small(mut response: Response, most: u64) -> Result<Got, Trouble> {
+    let status = response.status().as_u16();
+    let headers = headers(response.headers());
+    let is_gzip = response
+        .headers()
+        .get("content-encoding")
+        .is_some_and(|coding| coding.as_bytes().eq_ignore_ascii_case(b"gzip"));
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| trouble(&error))? {
+        if (body.len() + chunk.len()) as u64 > most {
+            return Err(Trouble::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    if is_gzip && !body.is_empty() {
+        let mut inflated = Vec::new();
+        let inflate = flate2::read::MultiGzDecoder::new(&body[..]);
+        let read = inflate.take(most.saturating_add(1)).read_to_end(&mut inflated);
+        read.map_err(|_| Trouble::Coding)?;
+        if inflated.len() as u64 > most {
+            return Err(Trouble::TooLarge);
+        }
+        body = inflated;
+    }
+    Ok(Got { status, headers, body })
+}
+
+/// Headers as plain text; those that are none are left out.
+pub(crate) fn headers(map: &HeaderMap) -> Vec<(String, String)> {
+    let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
+    let all = map.iter();
+    all.filter_map(|(name, value)| Some((name.as_str().to_owned(), text(value)?)))
+        .collect()
+}
+
+/// Which codings of a file are taken.
+pub(crate) fn accept_coding(headers: &mut HeaderMap) {
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+}
+
+/// What went wrong, without saying where: URLs may hold secrets.
+pub(crate) fn trouble(error: &reqwest::Error) -> Trouble {
+    if error.is_timeout() {
+        return Trouble::Timeout;
+    }
+    if error.is_connect() || error.is_builder() {
+        let mut source = error.source();
+        while let Some(inner) = source {
+            let text = inner.to_string();
+            if text.contains("certificate") || text.contains("handshake") || text.contains("TLS") {
+                return Trouble::Tls;
+            }
+            source = inner.source();
+        }
+        return Trouble::Connect;
+    }
+    Trouble::Broken
+}
+
+fn without_url(error: reqwest::Error) -> String {
+    error.without_url().to_string()
+}
+
+/// Whether a URL may carry secrets: `https`, or this machine.
+pub(crate) fn is_safe(url: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(url) else {
+        return false;
+    };
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    let is_here = host == "localhost"
+        || address
+            .parse()
+            .is_ok_and(|address: std::net::IpAddr| address.is_loopback());
+    url.scheme() == "https" || url.scheme() == "http" && is_here
+}

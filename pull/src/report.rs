@@ -1,0 +1,256 @@
+//! What a pull did: what the server sent, what was dropped of it, and where the output is.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use fhirehose_core::client::{Client, FileNo, Millis, Phase, Settings, kick_off};
+use fhirehose_core::report::FileEntry;
+use fhirehose_core::sink::FileKind;
+use fhirehose_native::folder::MANIFEST;
+
+use crate::clock;
+use crate::driver::Pull;
+use crate::error::PullError;
+use crate::finish::Said;
+use crate::folder::journal_of;
+use crate::journal;
+use crate::receipt::Receipt;
+
+/// What a pull did.
+#[derive(Clone, Debug)]
+pub struct Pulled {
+    /// The job was left to somebody else: there is no output yet.
+    pub detached: bool,
+    /// Where the status of the job is or was to be had.
+    pub status_url: Option<String>,
+    /// The manifest of the output.
+    pub manifest: PathBuf,
+    /// The instant of the server's snapshot.
+    pub transaction_time: String,
+    /// Files of the output.
+    pub output: Vec<FileEntry>,
+    /// What the server sent, file by file.
+    pub files: Vec<PulledFile>,
+    /// What was noticed: on the server, on its manifest, on what it left undone.
+    pub warnings: Vec<String>,
+    /// How long this run took.
+    pub took: Duration,
+}
+
+/// One file of the server.
+#[derive(Clone, Debug)]
+pub struct PulledFile {
+    /// Its number in the manifest, from 0.
+    pub number: FileNo,
+    /// Which list it stands in.
+    pub kind: FileKind,
+    /// The type that the manifest names.
+    pub type_name: Option<String>,
+    /// Bytes that came over the network.
+    pub wire: u64,
+    /// Bytes of NDJSON.
+    pub plain: u64,
+    /// Lines that came.
+    pub lines: u64,
+    /// Lines kept.
+    pub kept: u64,
+    /// Lines that are not FHIR.
+    pub bad: u64,
+    /// The engine read it.
+    pub filtered: bool,
+    /// A checksum of the server's was there, and fits.
+    pub verified: bool,
+    /// Resources that came and were kept, for each type; only where the engine read it.
+    pub types: Vec<(String, u64, u64)>,
+}
+
+impl PulledFile {
+    /// Resources that came and were not wanted.
+    pub fn dropped(&self) -> u64 {
+        self.types
+            .iter()
+            .map(|(_, read, kept)| read.saturating_sub(*kept))
+            .sum()
+    }
+}
+
+impl Pulled {
+    /// The sum over all files of the server.
+    pub fn sum(&self, of: impl Fn(&PulledFile) -> u64) -> u64 {
+        self.files.iter().map(of).sum()
+    }
+}
+
+/// How far a pull is that was begun in a folder; read from its journal, without asking anybody.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// What comes next.
+    pub phase: String,
+    /// Where the status of the job is to be had.
+    pub status_url: Option<String>,
+    /// The instant of the server's snapshot.
+    pub transaction_time: Option<String>,
+    /// Files of the manifest, and how many of them are complete.
+    pub files: usize,
+    /// Complete files.
+    pub done: usize,
+    /// Bytes of NDJSON in those.
+    pub plain: u64,
+}
+
+/// Looks at the pull that was begun in a folder.
+///
+/// # Errors
+/// None was, or its journal is damaged.
+pub fn status(out: &Path) -> Result<Status, PullError> {
+    let path = journal_of(out);
+    if !path.exists() {
+        return Err(PullError::usage(format!("no pull is under way in {}", out.display())));
+    }
+    let client = Client::resume(&journal::read(&path)?, &Settings::default(), 0)?;
+    let receipts: Vec<Receipt> = client
+        .files()
+        .filter_map(|file| serde_json::from_str(file.receipt?).ok())
+        .collect();
+    let facts = client.facts();
+    Ok(Status {
+        phase: phase(&client.phase(), clock::now()),
+        status_url: facts.status_url.map(str::to_owned),
+        transaction_time: facts.transaction_time.map(str::to_owned),
+        files: client.files().len(),
+        done: receipts.len(),
+        plain: receipts.iter().map(|receipt| receipt.plain).sum(),
+    })
+}
+
+/// What the server's manifest says of the whole.
+pub(crate) fn said(client: &Client, is_filtered: bool) -> Said {
+    let facts = client.facts();
+    // The URL of where a file goes on may be relative: its last part tells files apart, too.
+    let last = |url: &str| url.rsplit('/').next().unwrap_or_default().to_owned();
+    let continues_somewhere = client.files().any(|file| file.continues_in.is_some());
+    let named = client.files().filter(|_| continues_somewhere);
+    let numbers: HashMap<String, FileNo> = named.map(|file| (last(file.url), file.number)).collect();
+    let number = |url: &str| numbers.get(&last(url)).copied();
+    let continues = client
+        .files()
+        .filter_map(|file| Some((file.number, number(file.continues_in?)?)));
+    Said {
+        transaction_time: facts.transaction_time.unwrap_or_default().to_owned(),
+        request: facts.request.map_or_else(|| asked(client), str::to_owned),
+        // What the engine has taken apart is in no blocks any more.
+        organized_by: facts.organized_by.filter(|_| !is_filtered).map(str::to_owned),
+        continues: continues.collect(),
+    }
+}
+
+/// The kick-off URL, for manifests that do not repeat it.
+fn asked(client: &Client) -> String {
+    let url = client
+        .order()
+        .and_then(|order| kick_off(order).ok())
+        .map(|call| call.url);
+    url.or(client.facts().status_url.map(str::to_owned)).unwrap_or_default()
+}
+
+pub(crate) fn pulled(
+    pull: &Pull,
+    client: &Client,
+    receipts: &[(FileNo, Receipt)],
+    output: Vec<FileEntry>,
+    took: Duration,
+    detached: bool,
+) -> Pulled {
+    let facts = client.facts();
+    let mut warnings = facts.warnings.to_vec();
+    warnings.extend(blames(pull, receipts));
+    if facts.organized_by.is_some() && pull.keep.plan.is_some() {
+        let text = "the server has put its output in blocks; what was held against the request is in files by type";
+        warnings.push(text.to_owned());
+    }
+    let of_receipt = |(number, receipt): &(FileNo, Receipt)| {
+        let file = client.file(*number)?;
+        let types = receipt.types.iter();
+        Some(PulledFile {
+            number: *number,
+            kind: file.kind,
+            type_name: file.type_name.map(str::to_owned),
+            wire: receipt.wire,
+            plain: receipt.plain,
+            lines: receipt.lines,
+            kept: receipt.kept,
+            bad: receipt.bad,
+            filtered: receipt.filtered,
+            verified: receipt.verified,
+            types: types
+                .map(|seen| (seen.type_name.clone(), seen.read, seen.kept))
+                .collect(),
+        })
+    };
+    Pulled {
+        detached,
+        status_url: facts.status_url.map(str::to_owned),
+        manifest: pull.out.join(MANIFEST),
+        transaction_time: facts.transaction_time.unwrap_or_default().to_owned(),
+        output,
+        files: receipts.iter().filter_map(of_receipt).collect(),
+        warnings,
+        took,
+    }
+}
+
+/// What the server did not do of what it was asked, as far as what it sent shows.
+fn blames(pull: &Pull, receipts: &[(FileNo, Receipt)]) -> Vec<String> {
+    let Some(plan) = &pull.keep.plan else { return Vec::new() };
+    let mut dropped: BTreeMap<&str, u64> = BTreeMap::new();
+    for seen in receipts.iter().flat_map(|(_, receipt)| &receipt.types) {
+        *dropped.entry(&seen.type_name).or_default() += seen.read - seen.kept;
+    }
+    let text = |(name, count): (&str, u64)| {
+        let index = plan.registry().type_index(name);
+        let cause = match index.and_then(|index| plan.type_plan(index)) {
+            None => "`_type` does not name it",
+            Some(of_type) if !of_type.filters.is_empty() => "`_typeFilter`, or another condition, leaves them out",
+            Some(_) => "a condition of the request leaves them out",
+        };
+        format!("the server sent {count} {name} that it was not asked for ({cause}); they were dropped")
+    };
+    dropped.into_iter().filter(|(_, count)| *count > 0).map(text).collect()
+}
+
+/// What a pull is doing, in a few words.
+pub(crate) fn phase(phase: &Phase, now: Millis) -> String {
+    let wait = |next: &Option<Millis>| {
+        let seconds = next.map_or(0, |next| next.saturating_sub(now) / 1000);
+        if seconds > 2 {
+            format!(", asking again in {seconds} s")
+        } else {
+            String::new()
+        }
+    };
+    match phase {
+        Phase::KickingOff { next, .. } => format!("kicking off{}", wait(next)),
+        Phase::Waiting { progress, next } => {
+            let said = progress.as_deref().map(|text| format!(": {text}")).unwrap_or_default();
+            format!("waiting for the server{said}{}", wait(next))
+        }
+        Phase::Fetching {
+            done,
+            total,
+            is_complete,
+            lost,
+            ..
+        } => {
+            let more = if *is_complete { "" } else { " so far" };
+            let lost = if *lost > 0 {
+                format!(", {lost} given up")
+            } else {
+                String::new()
+            };
+            format!("file {done} of {total}{more}{lost}")
+        }
+        Phase::Deleting => "deleting the job at the server".to_owned(),
+        Phase::Over => "done".to_owned(),
+    }
+}
