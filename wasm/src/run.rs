@@ -209,7 +209,7 @@ impl Run {
         let held = router.held().get(input).copied().unwrap_or_default();
         let holds = |held: &TypeSet, index: Option<usize>| index.is_some_and(|index| held.contains(index));
         match self.pass.stage() {
-            Stage::Main => true,
+            Stage::Main | Stage::Received => true,
             Stage::Rank | Stage::Provenance => holds(&held, self.pass.registry().type_index("Provenance")),
             Stage::Associated => (0..self.pass.registry().types().len())
                 .any(|index| self.state.found.links.of(index).is_some() && held.contains(index)),
@@ -326,7 +326,7 @@ impl Run {
                 state.follows = gathered.follows;
             }
             Stage::Rank => state.found.newest = Arc::new(gathered.newest),
-            Stage::Provenance | Stage::Associated => {}
+            Stage::Provenance | Stage::Associated | Stage::Received => {}
         }
         Ok(())
     }
@@ -375,5 +375,6 @@ pub fn name_of(stage: Stage) -> &'static str {
         Stage::Rank => "ages",
         Stage::Provenance => "provenance",
         Stage::Associated => "associated",
+        Stage::Received => "received",
     }
 }

@@ -8,3 +8,4 @@ export { exportStream, type Ending, type ExportStream, type StreamOptions } from
 export { resources } from "./resources.js";
 export { toBlobs, toFiles, toZip, type Exportable, type Exported, type ExportedFile } from "./save.js";
 export { filterFiles, type FilterOptions } from "./files.js";
+export { checkManifest, parseManifest, type Checked, type Finding, type Manifest, type ManifestFile } from "./listing.js";

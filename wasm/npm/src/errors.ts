@@ -25,12 +25,13 @@ export interface Problem {
  * - `bad-line`: a bad line, and the request says to stop at the first. `late-deletions`: the input tells of deletions that
  *   have to be known beforehand; `filterFiles` can do that. `memory`: too much to remember.
  * - `format`: a file that is neither NDJSON nor gzip. `gzip`: a gzip file that is damaged, or that the browser cannot read.
+ * - `manifest`: what was given is no manifest at all.
  * - `exists`: there is a file of that name. `quota`: no space left. `save`: a file cannot be written.
  * - `worker`: a worker could not be started, or broke. `internal`: a mistake of this package.
  */
 export type Code =
   | "request" | "tables" | "not-initialised" | "load" | "argument" | "freed" | "ended" | "passes" | "bad-line"
-  | "late-deletions" | "memory" | "format" | "gzip" | "exists" | "quota" | "save" | "worker" | "internal";
+  | "late-deletions" | "memory" | "format" | "gzip" | "manifest" | "exists" | "quota" | "save" | "worker" | "internal";
 
 /** Every error of this package. It holds no contents of records. */
 export class FhirehoseError extends Error {

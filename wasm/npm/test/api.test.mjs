@@ -235,6 +235,24 @@ test("the memory of a run does not grow with its input", async () => {
   assert.ok(memory() <= before + (4 << 20), `${before} bytes have become ${memory()}`);
 });
 
+test("manifests of servers", () => {
+  const text = '{ "transactionTime": "2024-05-01T00:00:00Z", "request": "https://x/$export", "requiresAccessToken": "true",\n "output": [{ "type": "Patiönt", "url": "1.ndjson", "count": 2 }, { "url": 7 }], "error": [] }';
+  for (const given of [text, JSON.parse(text)]) {
+    const { generation, manifest, findings } = api.parseManifest(given);
+    assert.ok(["STU2", "STU3"].includes(generation), generation);
+    assert.equal(manifest.requiresAccessToken, true);
+    assert.deepEqual(manifest.files, [{ kind: "output", type: "Patiönt", url: "1.ndjson", count: 2, size: null, continuesIn: null }]);
+    assert.equal(manifest.unusable, 1);
+    assert.ok(findings.some(({ rule }) => rule === "boolean-as-string"));
+  }
+  const { findings } = api.checkManifest(text);
+  assert.deepEqual(findings.filter(({ severity }) => severity === "error").map(({ path, start, end }) => [path, text.slice(start, end)]).at(-1), ["output[1].url", "7"]);
+  assert.equal(api.checkManifest(text, { generation: 4 }).generation, "STU4");
+  assert.equal(api.checkManifest("[]").manifest, null);
+  assert.throws(() => api.parseManifest("{}"), code("manifest"));
+  assert.throws(() => api.parseManifest(7), code("argument"));
+});
+
 test("nothing was rejected that nobody waited for", () => {
   assert.deepEqual(unhandled, []);
 });
