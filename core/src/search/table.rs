@@ -417,5 +417,48 @@ impl Tables {
     }
 }
 
+/// Whether a resource type of this name is in any version of FHIR that there are tables for. Only the tables of R4 are
+/// looked at, so that this costs a program no more than these.
+#[must_use]
+pub fn is_type_of_any_version(name: &str) -> bool {
+    Registry::r4().is_type(name) || LATER_TYPES.binary_search(&name).is_ok()
+}
+
+/// Types that R4B or R5 has and R4 has not.
+const LATER_TYPES: [&str; 32] = [
+    "ActorDefinition",
+    "AdministrableProductDefinition",
+    "ArtifactAssessment",
+    "BiologicallyDerivedProductDispense",
+    "Citation",
+    "ClinicalUseDefinition",
+    "ConditionDefinition",
+    "DeviceAssociation",
+    "DeviceDispense",
+    "DeviceUsage",
+    "EncounterHistory",
+    "EvidenceReport",
+    "FormularyItem",
+    "GenomicStudy",
+    "ImagingSelection",
+    "Ingredient",
+    "InventoryItem",
+    "InventoryReport",
+    "ManufacturedItemDefinition",
+    "MedicinalProductDefinition",
+    "NutritionIntake",
+    "NutritionProduct",
+    "PackagedProductDefinition",
+    "Permission",
+    "RegulatedAuthorization",
+    "RequestOrchestration",
+    "Requirements",
+    "SubscriptionStatus",
+    "SubscriptionTopic",
+    "SubstanceDefinition",
+    "TestPlan",
+    "Transport",
+];
+
 /// Concrete types that are a `Resource` but no `DomainResource`, in every version so far.
 const NOT_DOMAIN: [&str; 3] = ["Binary", "Bundle", "Parameters"];
