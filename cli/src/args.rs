@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::pull::args::PullArgs;
+use crate::pull::args::{LoginArgs, PullArgs};
 use crate::serve::args::{ClientArgs, ServeArgs};
 use crate::size;
 
@@ -80,6 +80,28 @@ escapes do not matter, unless --bytes is given.
 Exit codes: 0 done, 1 done but records were bad or the delta cannot say all, 2 usage,
 3 input or output, 130 interrupted.";
 
+const VERIFY_HELP: &str = "\
+Examples:
+  Everything the manifest says, and every line:
+    fhirehose verify out/
+
+  References to what is not there too, as facts for a program:
+    fhirehose verify out/ --references --report json
+
+Files named in OUT/SHA256SUMS (the format of sha256sum) are held against it. What is wrong is
+told with file and line, never with ids or contents.
+
+Exit codes: 0 all is well, 1 something is not, 2 usage, 3 input or output, 130 interrupted.";
+
+const MANIFEST_CHECK_HELP: &str = "\
+Examples:
+  fhirehose manifest check manifest.json
+  curl -s \"$STATUS_URL\" | fhirehose manifest check - --ig 2
+
+Queries of URLs are not printed: they may be signatures.
+
+Exit codes: 0 nothing is against the guide, 1 something is, 2 usage, 3 cannot be read.";
+
 const SYNTH_HELP: &str = "\
 Example:
   fhirehose synth --patients 100 --seed 1 -o sample
@@ -108,6 +130,10 @@ pub(crate) enum Command {
     Merge(MergeArgs),
     /// Make a delta of two exports: added, changed and deleted
     Diff(DiffArgs),
+    /// Check an export folder against its manifest
+    Verify(VerifyArgs),
+    /// Look at manifests
+    Manifest(ManifestArgs),
     /// Serve exports over HTTP: Oracle's Bulk Export API and HL7's Bulk Data guide
     Serve(Box<ServeArgs>),
     /// Add, list and remove the clients of a server
@@ -425,6 +451,84 @@ pub(crate) struct SnapshotArgs {
 
     /// Summary at the end: text on standard error, or JSON on standard output
     #[arg(long, value_name = "HOW", value_enum, default_value_t = ReportArg::Text, help_heading = "Run")]
+    pub(crate) report: ReportArg,
+}
+
+/// `verify`.
+#[derive(Debug, Args)]
+#[command(after_help = VERIFY_HELP)]
+pub(crate) struct VerifyArgs {
+    /// The folder of an export
+    #[arg(value_name = "OUT", value_hint = clap::ValueHint::DirPath)]
+    pub(crate) output: PathBuf,
+
+    /// Its manifest [default: OUT/manifest.json]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) manifest: Option<PathBuf>,
+
+    /// Look for references to resources that are not in the export, too
+    #[arg(long)]
+    pub(crate) references: bool,
+
+    /// Version of FHIR that the data is in
+    #[arg(long, value_name = "VERSION", value_enum, default_value_t = Version::R4)]
+    pub(crate) fhir_version: Version,
+
+    /// Longest line; a longer one is wrong. At most 1GiB
+    #[arg(long, value_name = "SIZE", value_parser = max_line, default_value = "64MiB")]
+    pub(crate) max_line: usize,
+
+    /// Threads to work with [default: one for each processor]
+    #[arg(long, value_name = "N", help_heading = "Run")]
+    pub(crate) threads: Option<NonZeroUsize>,
+
+    /// Most memory to plan for: at least half sorts ids, and what does not fit is sorted in the system's folder for
+    /// temporary files [default: 1GiB, and no limit on threads]
+    #[arg(long, value_name = "SIZE", value_parser = size::parse, help_heading = "Run")]
+    pub(crate) memory: Option<u64>,
+
+    /// How to print it: for people, or as JSON for programs
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = ReportArg::Text, help_heading = "Run")]
+    pub(crate) report: ReportArg,
+}
+
+/// `manifest`.
+#[derive(Debug, Args)]
+pub(crate) struct ManifestArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: ManifestCommand,
+}
+
+/// What can be done with a manifest.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ManifestCommand {
+    /// Hold a manifest against the rules of the Bulk Data guide
+    Check(ManifestCheckArgs),
+}
+
+/// `manifest check`.
+#[derive(Debug, Args)]
+#[command(after_help = MANIFEST_CHECK_HELP)]
+pub(crate) struct ManifestCheckArgs {
+    /// A file or URL; - for standard input
+    #[arg(value_name = "FILE|URL", value_hint = clap::ValueHint::AnyPath)]
+    pub(crate) manifest: OsString,
+
+    /// Generation of the guide whose rules hold, as in 3 for STU3 [default: the one that fits best]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=4))]
+    pub(crate) ig: Option<u8>,
+
+    /// The manifest lies beside its files: URLs relative to it are right
+    #[arg(long)]
+    pub(crate) stored: bool,
+
+    /// Who asks, where it is behind a URL; tokens need --token-url there.
+    #[command(flatten)]
+    pub(crate) login: LoginArgs,
+
+    /// How to print it: for people, or as JSON for programs
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = ReportArg::Text, help_heading = "Output")]
     pub(crate) report: ReportArg,
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use fhirehose_native::job::Progress;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::summary::grouped;
+use crate::summary::{counted, grouped};
 
 const KNOWN: &str =
     "{bar:20} {percent:>3}%  {decimal_bytes} of {decimal_total_bytes}  {decimal_bytes_per_sec}  {msg}  {eta} left";
@@ -26,6 +26,21 @@ pub(crate) struct Display {
 impl Display {
     /// Shows `progress` until the end. `total` is the bytes there are to read, if that is known.
     pub(crate) fn start(progress: Arc<Progress>, total: Option<u64>) -> Display {
+        Self::show(progress, total, |progress| {
+            let kept = grouped(progress.kept.load(Ordering::Relaxed));
+            let lines = grouped(progress.lines.load(Ordering::Relaxed));
+            format!("{kept} of {lines} kept")
+        })
+    }
+
+    /// The same where nothing is kept.
+    pub(crate) fn reading(progress: Arc<Progress>) -> Display {
+        Self::show(progress, None, |progress| {
+            counted(progress.lines.load(Ordering::Relaxed), "line")
+        })
+    }
+
+    fn show(progress: Arc<Progress>, total: Option<u64>, message: fn(&Progress) -> String) -> Display {
         let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
         let template = if total.is_some() { KNOWN } else { UNKNOWN };
         if let Ok(style) = ProgressStyle::with_template(template) {
@@ -35,9 +50,7 @@ impl Display {
         let shown = bar.clone();
         let thread = std::thread::spawn(move || {
             while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
-                let kept = grouped(progress.kept.load(Ordering::Relaxed));
-                let lines = grouped(progress.lines.load(Ordering::Relaxed));
-                shown.set_message(format!("{kept} of {lines} kept"));
+                shown.set_message(message(&progress));
                 shown.set_position(progress.read.load(Ordering::Relaxed));
             }
         });

@@ -422,3 +422,27 @@ fn what_makes_no_sense_is_told_before_anybody_is_asked() {
         .ends(2)
         .tells(&["nothing to go on with"]);
 }
+
+#[test]
+fn what_was_fetched_is_what_verify_wants_and_the_manifest_is_checked_where_it_is() {
+    let folder = data();
+    let server = Server::open(&folder);
+    let ran = folder
+        .run(&[
+            "pull",
+            &server.base,
+            "--system",
+            "-o",
+            "out",
+            "--keep-job",
+            "--report",
+            "json",
+        ])
+        .ends(0);
+    let report: Value = serde_json::from_str(&ran.out).expect("JSON");
+    folder.run(&["verify", "out"]).ends(0);
+    let status = report["statusUrl"].as_str().expect("a URL");
+    folder.run(&["manifest", "check", status]).ends(0);
+    let gone = format!("{status}x");
+    folder.run(&["manifest", "check", &gone]).ends(3).tells(&["404"]);
+}

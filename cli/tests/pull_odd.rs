@@ -260,3 +260,230 @@ fn accounts_of_oracle_get_their_token_by_name_and_secret() {
             .any(|name| folder.read(&format!("out/{name}")).contains("s3cret"))
     );
 }
+
+/// Answers for the file: the first time `first`, then what `then` says.
+fn file_twice(
+    first: Reply,
+    then: impl Fn(&Asked) -> Option<Reply> + Send + Sync + 'static,
+) -> impl Fn(&Asked, &str) -> Option<Reply> + Send + Sync + 'static {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let tries = AtomicUsize::new(0);
+    move |asked, _| match asked.target.as_str() {
+        "/files/1" if tries.fetch_add(1, Ordering::Relaxed) == 0 => Some(first.clone()),
+        "/files/1" => then(asked),
+        _ => None,
+    }
+}
+
+/// The first hundred bytes, and then nothing any more.
+fn cut() -> Reply {
+    let mut reply = Reply::new(200, LINES)
+        .with("etag", "\"e\"")
+        .with("accept-ranges", "bytes");
+    reply.cut = Some(100);
+    reply
+}
+
+#[test]
+fn a_part_that_is_shorter_than_what_was_asked_for_is_not_the_end() {
+    let folder = Folder::new();
+    let short = |asked: &Asked| {
+        let range = asked.header("range")?;
+        let first: usize = range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()?;
+        let last = (first + 30).min(LINES.len()) - 1;
+        let range = format!("bytes {first}-{last}/{}", LINES.len());
+        let reply = Reply::new(206, &LINES.as_bytes()[first..=last]).with("content-range", range);
+        Some(reply.with("etag", "\"e\""))
+    };
+    let server = server(LINES, file_twice(cut(), short));
+    pull(&folder, &server, &[]).ends(0);
+    assert_eq!(folder.read("out/Patient.000.ndjson"), LINES);
+}
+
+#[test]
+fn a_file_that_is_another_one_after_a_cut_is_taken_from_its_start() {
+    for _ in 0..10 {
+        let folder = Folder::new();
+        let other = |_: &Asked| Some(Reply::new(200, LINES).with("etag", "\"f\""));
+        let server = server(LINES, file_twice(cut(), other));
+        pull(&folder, &server, &[]).ends(0);
+        assert_eq!(folder.read("out/Patient.000.ndjson"), LINES);
+    }
+}
+
+#[test]
+fn an_error_that_comes_as_a_file_or_a_record_that_was_cut_is_no_file() {
+    let outcome = r#"{"resourceType":"OperationOutcome","issue":[]}"#;
+    let mut half = Reply::new(200, &LINES.as_bytes()[..LINES.len() - 4]);
+    half.open_ended = true;
+    for reply in [Reply::new(200, outcome), Reply::new(200, r#"{"error":"x"}"#), half] {
+        let folder = Folder::new();
+        let server = server(LINES, move |asked, _| {
+            (asked.target == "/files/1").then(|| reply.clone())
+        });
+        pull(&folder, &server, &["--attempts", "2", "--type", "Patient"]).ends(3);
+        assert!(!folder.path("out/manifest.json").exists());
+    }
+    let mut whole = Reply::new(200, LINES);
+    whole.open_ended = true;
+    let folder = Folder::new();
+    let server = server(LINES, move |asked, _| {
+        (asked.target == "/files/1").then(|| whole.clone())
+    });
+    pull(&folder, &server, &[])
+        .ends(0)
+        .tells(&["nothing says how long 1 of the files are"]);
+}
+
+#[test]
+fn a_server_that_repeats_the_token_does_not_have_it_printed() {
+    let folder = Folder::new();
+    folder.write("bearer", "sesame\n");
+    let text = r#"{"resourceType":"OperationOutcome","issue":[{"severity":"error","diagnostics":"bad token sesame"}]}"#;
+    let server = server(LINES, move |asked, _| {
+        asked.target.contains("$export").then(|| Reply::new(403, text))
+    });
+    let ran = pull(&folder, &server, &["--bearer-file", "bearer"])
+        .ends(3)
+        .tells(&["bad token"]);
+    assert!(!ran.err.contains("sesame"), "{ran:?}");
+}
+
+/// A server of two files, of which the second is refused until `open` is there.
+fn two_files(folder: &Folder, items: &str) -> Canned {
+    let open = folder.path("open");
+    let items = items.to_owned();
+    Canned::start(move |asked, origin| {
+        let manifest = format!(
+            r#"{{"transactionTime":"2024-01-01T00:00:00Z","request":"r","requiresAccessToken":false,"error":[],"output":[{}]}}"#,
+            items.replace("ORIGIN", origin)
+        );
+        match asked.target.as_str() {
+            "/job" if asked.method == "DELETE" => Reply::new(202, ""),
+            "/job" => Reply::new(200, manifest),
+            "/files/2" if !open.exists() => Reply::new(500, ""),
+            target if target.starts_with("/files") => Reply::new(200, LINES),
+            target if target.contains("$export") => {
+                Reply::new(202, "").with("content-location", format!("{origin}/job"))
+            }
+            _ => Reply::new(404, ""),
+        }
+    })
+}
+
+const TWO: &str = r#"{"type":"Patient","url":"ORIGIN/files/1"},{"type":"Patient","url":"ORIGIN/files/2"}"#;
+
+/// A pull of which one file has come.
+fn half_done(words: &[&str]) -> (Folder, Canned) {
+    let folder = Folder::new();
+    folder.write("patients", "a\nb\nc\n");
+    let server = two_files(&folder, TWO);
+    pull(&folder, &server, &[&["--attempts", "1"], words].concat()).ends(3);
+    folder.write("open", "");
+    (folder, server)
+}
+
+#[test]
+fn parts_that_are_gone_or_cut_after_a_crash_are_fetched_again() {
+    for damage in ["gone", "cut"] {
+        let (folder, server) = half_done(&[]);
+        let parts = folder.files("out/.fhirehose-pull/parts");
+        assert_eq!(parts.len(), 1, "{parts:?}");
+        let part = folder.path("out/.fhirehose-pull/parts").join(&parts[0]);
+        match damage {
+            "gone" => std::fs::remove_file(part).expect("removes"),
+            _ => std::fs::write(part, &LINES[..30]).expect("writes"),
+        }
+        folder.run(&["pull", "--resume", "out"]).ends(0);
+        for name in ["out/Patient.000.ndjson", "out/Patient.001.ndjson"] {
+            assert_eq!(folder.read(name), LINES, "{damage}");
+        }
+        assert_eq!(server.times("GET /files/1"), 2);
+    }
+}
+
+#[test]
+fn what_is_asked_for_and_kept_stays_as_it_was() {
+    let (folder, _server) = half_done(&["--type-filter", "Patient?gender=female"]);
+    for words in [
+        &["--enforce", "never"][..],
+        &["--compress", "gzip"],
+        &["--type", "Patient"],
+        &["--max-bytes", "1MB"],
+        &["--include-associated-data", "LatestProvenanceResources"],
+        &["--fhir-base", "http://example.org"],
+        &["--on-bad", "stop"],
+        &["--no-checksums"],
+    ] {
+        folder
+            .run(&[&["pull", "--resume", "out"], words].concat())
+            .ends(2)
+            .tells(&[words[0], "cannot be changed"]);
+    }
+    folder
+        .run(&["pull", "--resume", "out", "--parallel", "1", "--stall=5s"])
+        .ends(0);
+    assert_eq!(folder.read("out/Patient.001.ndjson").lines().count(), 2);
+}
+
+#[test]
+fn a_list_of_patients_counts_as_it_was_when_it_was_asked_for() {
+    let (folder, _server) = half_done(&["--patients", "patients"]);
+    folder.write("patients", "z\n");
+    folder.run(&["pull", "--resume", "out"]).ends(0);
+    let (one, two) = (
+        folder.read("out/Patient.000.ndjson"),
+        folder.read("out/Patient.001.ndjson"),
+    );
+    assert_eq!(one, two);
+    assert_eq!(one.lines().count(), 3);
+
+    let folder = Folder::new();
+    folder.write(
+        "codes.json",
+        r#"{"resourceType":"ValueSet","url":"u","expansion":{"contains":[{"system":"s","code":"c"}]}}"#,
+    );
+    let server = two_files(&folder, TWO);
+    pull(&folder, &server, &["--attempts", "1", "--value-sets", "codes.json"]).ends(3);
+    folder.write(
+        "codes.json",
+        r#"{"resourceType":"ValueSet","url":"u","expansion":{"contains":[]}}"#,
+    );
+    folder
+        .run(&["pull", "--resume", "out"])
+        .ends(2)
+        .tells(&["codes.json has changed"]);
+}
+
+#[test]
+fn lines_that_the_last_pass_leaves_out_are_told() {
+    let bad: &'static str =
+        "{\"resourceType\":\"Patient\"}\n{\"resourceType\":\"Patient\",\n{\"resourceType\":\"Patient\"}\n";
+    let folder = Folder::new();
+    let server = server(bad, |_, _| None);
+    let ran = pull(&folder, &server, &["--max-resources", "1", "--report", "json"]).ends(1);
+    let report: Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert_eq!(report["bad"], 1);
+    assert_eq!(folder.read("out/error/OperationOutcome.000.ndjson").lines().count(), 1);
+}
+
+#[test]
+fn a_journal_that_is_damaged_is_no_reason_to_begin_anew() {
+    let (folder, server) = half_done(&[]);
+    let path = folder.path("out/.fhirehose-pull/journal");
+    let mut bytes = std::fs::read(&path).expect("reads");
+    bytes[3] = 0xff;
+    std::fs::write(path, bytes).expect("writes");
+    for flag in ["--resume", "--cancel"] {
+        folder.run(&["pull", flag, "out"]).ends(2).tells(&["damaged"]);
+    }
+    pull(&folder, &server, &[]).ends(2);
+    assert_eq!(server.times("GET /fhir/Patient/$export"), 1);
+}
+
+#[test]
+fn output_that_is_being_put_in_its_place_is_not_cancelled_half_way() {
+    let (folder, _server) = half_done(&[]);
+    folder.write("out/Patient.000.ndjson", LINES);
+    folder.run(&["pull", "--cancel", "out"]).ends(2).tells(&["--resume"]);
+}

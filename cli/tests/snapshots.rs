@@ -63,6 +63,8 @@ fn help() {
         "params",
         "merge",
         "diff",
+        "verify",
+        "manifest check",
         "serve",
         "client",
         "client add",

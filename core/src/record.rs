@@ -1,7 +1,11 @@
 //! One line as a record: checked to its last byte, with the type, the id and the time of its last change.
+//!
+//! Lines that begin like FHIR from most servers are compared with what was learned of their type; whatever is not known
+//! there, right or wrong, is read by the walker. So what comes of a line does not depend on the lines before.
 
 use crate::error::BadLine;
 use crate::scan::json::Json;
+use crate::scan::learned::{Checked, Learned};
 use crate::scan::slots::{Capture, SlotId};
 use crate::scan::text::Text;
 use crate::scan::trie::Trie;
@@ -44,7 +48,19 @@ pub struct RecordReader {
     walk: WalkScratch,
     /// The type of the line before, which is most often the type of the next.
     last_type: (String, usize),
+    /// What was learned of each type, by its number, and how many bytes that takes.
+    learned: Vec<Option<Box<Learned>>>,
+    learned_bytes: usize,
 }
+
+/// How most lines begin.
+const HEAD: &[u8] = b"{\"resourceType\":\"";
+
+/// Longest name of a type that is looked for.
+const LONGEST_NAME: usize = 64;
+
+/// Most bytes that is learned, give or take the last lesson.
+const MOST_LEARNED: usize = 2 << 20;
 
 impl Default for RecordReader {
     fn default() -> Self {
@@ -63,6 +79,8 @@ impl Default for RecordReader {
             updated_slot,
             walk: WalkScratch::default(),
             last_type: (String::new(), 0),
+            learned: Vec::new(),
+            learned_bytes: 0,
         }
     }
 }
@@ -91,7 +109,7 @@ impl RecordReader {
         if block.get(first).is_none_or(|&byte| byte == b'\n') {
             return (Line::Blank, first);
         }
-        let end = match walk::line(block, start, &self.trie, &mut self.walk, &mut ToTheEnd) {
+        let end = match self.walked(registry, block, start) {
             Ok(Walked::Whole(end)) => end,
             Ok(Walked::Stopped(at, _)) => newline(block, at),
             Err(fault) => return (Line::Bad(fault), newline(block, fault.at)),
@@ -106,6 +124,44 @@ impl RecordReader {
             }),
         };
         (line, end)
+    }
+
+    /// As [`walk::line`] does.
+    fn walked(&mut self, registry: &Registry, block: &[u8], start: usize) -> Result<Walked, Fault> {
+        let Some(type_index) = self.leading_type(registry, &block[start..]) else {
+            return walk::line(block, start, &self.trie, &mut self.walk, &mut ToTheEnd);
+        };
+        if self.learned.len() <= type_index {
+            self.learned.resize_with(type_index + 1, || None);
+        }
+        let learned = self.learned[type_index].get_or_insert_with(Box::default);
+        let known = learned.line(block, start, &mut self.walk, &mut ToTheEnd);
+        let is_known = known.is_some();
+        let walked = match known {
+            Some(walked) => walked,
+            None => walk::line(block, start, &self.trie, &mut self.walk, &mut ToTheEnd)?,
+        };
+        if self.learned_bytes < MOST_LEARNED && learned.learns(!is_known) {
+            let before = learned.size();
+            learned.learn(&self.trie, block, start, !is_known, Checked::Whole);
+            self.learned_bytes = (self.learned_bytes + learned.size()).saturating_sub(before);
+        }
+        Ok(walked)
+    }
+
+    /// The type that a line begins with. Only what was learned of it depends on this.
+    fn leading_type(&self, registry: &Registry, line: &[u8]) -> Option<usize> {
+        let rest = line.strip_prefix(HEAD)?;
+        let (last, type_index) = &self.last_type;
+        if rest
+            .strip_prefix(last.as_bytes())
+            .is_some_and(|behind| behind.first() == Some(&b'"'))
+        {
+            return Some(*type_index);
+        }
+        let rest = &rest[..rest.len().min(LONGEST_NAME)];
+        let name = &rest[..memchr::memchr(b'"', rest)?];
+        registry.type_index(std::str::from_utf8(name).ok()?)
     }
 
     fn resource_type(&mut self, registry: &Registry, block: &[u8], start: usize) -> Result<usize, Fault> {
@@ -165,6 +221,61 @@ mod tests {
                 format!("{name} {id} {:?}", record.updated.map(|at| at / 1_000_000_000))
             }
         }
+    }
+
+    /// Lines of two types and of every kind of damage: a reader that has learned says what a new one says.
+    #[test]
+    fn what_was_learned_changes_nothing() {
+        let registry = Registry::r4();
+        let mut reader = RecordReader::default();
+        let mut state = 5u64;
+        let mut draw = |most: usize| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % most
+        };
+        let said = |reader: &mut RecordReader, block: &[u8]| {
+            let (line, end) = reader.read(&registry, block, 0);
+            let id = |record: &Record<'_>| record.id.map(|id| id.decode().into_owned());
+            let line = match line {
+                Line::Blank => "blank".to_owned(),
+                Line::Bad(fault) => format!("{fault:?}"),
+                Line::Record(record) => format!(
+                    "{} {:?} {:?} {:?}",
+                    record.type_index,
+                    id(&record),
+                    record.updated,
+                    record.json
+                ),
+            };
+            format!("{line} {end}")
+        };
+        for round in 0..6_000 {
+            let name = ["Patient", "Observation"][round / 40 % 2];
+            let (number, day) = (draw(100_000), draw(28) + 1);
+            let text = format!(
+                r#"{{"resourceType":"{name}","id":"id-{number}","meta":{{"lastUpdated":"2020-01-{day:02}T00:00:00Z","tag":[{{"code":"x"}}]}},"status":"final","n":{number}}}"#
+            );
+            let mut block = text.into_bytes();
+            if round % 3 == 0 {
+                let at = draw(block.len());
+                match draw(3) {
+                    0 => drop(block.remove(at)),
+                    1 => block.truncate(at),
+                    _ => block[at] = b"\"\\{}[],:x0\x01\xff"[draw(12)],
+                }
+            }
+            block.push(b'\n');
+            let expected = said(&mut RecordReader::default(), &block);
+            assert_eq!(
+                said(&mut reader, &block),
+                expected,
+                "{}",
+                String::from_utf8_lossy(&block)
+            );
+        }
+        assert!(reader.learned.iter().flatten().any(|learned| learned.edges() > 0));
     }
 
     #[test]

@@ -287,7 +287,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), InputsError> {
 }
 
 /// Whether a file in a folder looks like FHIR data by its name.
-fn is_data_name(name: &str) -> bool {
+pub(crate) fn is_data_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let stem = CODECS
         .iter()

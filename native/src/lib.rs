@@ -26,6 +26,7 @@ mod source;
 mod stdout;
 pub mod survey;
 pub mod unpack;
+pub mod verify;
 mod writeback;
 
 pub use run::{Exported, run, run_for_clients};

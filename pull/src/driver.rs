@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use fhirehose_core::client::{
@@ -18,12 +18,12 @@ use crate::auth::{self, Credentials};
 use crate::clock;
 use crate::download::{Attempt, Ended, Held, How, attempt};
 use crate::error::{PullError, PullErrorKind};
-use crate::finish::{Keep, finish};
+use crate::finish::{Finished, Keep, finish};
 use crate::folder::Folder;
 use crate::http::{Got, Http, HttpOptions, is_safe};
 use crate::journal::Journal;
 use crate::progress::{Progress, Stop};
-use crate::receipt::Receipt;
+use crate::receipt::{Part, Receipt};
 use crate::report::{self, Pulled};
 
 /// A pull.
@@ -81,11 +81,18 @@ pub fn pull(pull: &Pull, progress: &Arc<Progress>, stop: &Stop) -> Result<Pulled
     run(pull, progress, stop, false)
 }
 
-/// Ends what was begun in a folder: deletes the job at the server, and then what is in the folder.
+/// Ends what was begun in a folder: deletes the job at the server, and then what is in the folder. Output that is being put in
+/// its place already is not taken away again.
 ///
 /// # Errors
 /// The server does not let us; then everything stays as it is.
 pub fn cancel(pull: &Pull, progress: &Arc<Progress>, stop: &Stop) -> Result<(), PullError> {
+    if Folder::open(&pull.out)?.holds_output()? {
+        return Err(PullError::usage(format!(
+            "all of it has come, and is being put in its place: `fhirehose pull --resume {}` completes it",
+            pull.out.display()
+        )));
+    }
     match run(pull, progress, stop, true) {
         Err(error) if error.code() != "cancelled" => Err(error),
         _ => Folder::open(&pull.out)?.remove_hidden(),
@@ -108,6 +115,9 @@ fn run(pull: &Pull, progress: &Arc<Progress>, stop: &Stop, cancels: bool) -> Res
         hashes: pull.keep.checksums && pull.keep.again.is_none(),
         folder: folder.parts(),
         progress: progress.clone(),
+        ignores_counts: pull.settings.ignore_counts,
+        // Other numbers than those of an earlier run.
+        serial: Arc::new(AtomicU64::new(clock::now())),
     };
     let driver = Driver {
         pull,
@@ -170,13 +180,41 @@ fn open(pull: &Pull) -> Result<(Folder, Journal, Client), PullError> {
         Begin::Resume { .. } => {
             let folder = Folder::open(&pull.out)?;
             let (journal, text) = Journal::open(&folder.journal())?;
-            let client = Client::resume(&text, &settings, seed)?;
+            let mut client = Client::resume(&text, &settings, seed)?;
+            for file in missing(&folder, &receipts(&client)) {
+                client.happened(Event::Gone { file }, clock::now());
+            }
             return Ok((folder, journal, client));
         }
     };
     let folder = Folder::create(&pull.out, &pull.saved)?;
     let journal = Journal::create(&folder.journal())?;
     Ok((folder, journal, client))
+}
+
+/// The files that are complete.
+fn receipts(client: &Client) -> Vec<(FileNo, Receipt)> {
+    let receipt = |text: &str| serde_json::from_str(text).ok();
+    let files = client.files();
+    files
+        .filter_map(|file| Some((file.number, receipt(file.receipt?)?)))
+        .collect()
+}
+
+/// Complete files of which a part is not there, or not as long as it was: after a loss of power, say. A part that has its final
+/// name already is where it belongs.
+fn missing(folder: &Folder, receipts: &[(FileNo, Receipt)]) -> Vec<FileNo> {
+    if folder.out.join(MANIFEST).exists() {
+        return Vec::new();
+    }
+    let has_begun = folder.holds_output().unwrap_or(true);
+    let is_there = |part: &Part| match std::fs::metadata(folder.parts().join(&part.path)) {
+        Ok(found) => found.len() == part.size,
+        // The names are being given: what is there under its own is looked at when that goes on.
+        Err(_) => has_begun,
+    };
+    let is_missing = |(_, receipt): &&(FileNo, Receipt)| !receipt.parts.iter().all(is_there);
+    receipts.iter().filter(is_missing).map(|(file, _)| *file).collect()
 }
 
 /// What a task has to tell.
@@ -200,7 +238,7 @@ struct Driver<'a> {
     progress: Arc<Progress>,
     begun: Instant,
     /// The files of the output, when they stand.
-    output: Option<Vec<fhirehose_core::report::FileEntry>>,
+    output: Option<Finished>,
     cancels: bool,
 }
 
@@ -250,21 +288,13 @@ impl Driver<'_> {
 
     /// Removes what a killed pull left of files that are not complete.
     fn sweep(&self) -> Result<(), PullError> {
-        let receipts = self.receipts();
+        let receipts = receipts(&self.client);
         let named: std::collections::HashSet<&str> = receipts
             .iter()
             .flat_map(|(_, receipt)| &receipt.parts)
             .map(|part| part.path.as_str())
             .collect();
         self.folder.sweep(|name| name == "again" || named.contains(name))
-    }
-
-    fn receipts(&self) -> Vec<(FileNo, Receipt)> {
-        let receipt = |text: &str| serde_json::from_str(text).ok();
-        let files = self.client.files();
-        files
-            .filter_map(|file| Some((file.number, receipt(file.receipt?)?)))
-            .collect()
     }
 
     fn spawn(&self, task: impl Future<Output = Message> + Send + 'static) {
@@ -370,11 +400,11 @@ impl Driver<'_> {
             return Ok(());
         }
         if self.folder.out.join(MANIFEST).exists() {
-            self.output = Some(Vec::new());
+            self.output = Some(Finished::default());
             return Ok(());
         }
         self.progress.set_phase("putting the files in their place".to_owned());
-        let receipts = self.receipts();
+        let receipts = receipts(&self.client);
         let said = report::said(&self.client, self.pull.keep.plan.is_some());
         self.output = Some(finish(&self.folder, &receipts, &said, &self.pull.keep)?);
         Ok(())
@@ -385,7 +415,7 @@ impl Driver<'_> {
         report::pulled(
             self.pull,
             &self.client,
-            &self.receipts(),
+            &receipts(&self.client),
             output,
             self.begun.elapsed(),
             detached,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use fhirehose_core::client::FileNo;
@@ -17,7 +18,8 @@ use fhirehose_native::cancel::Cancel;
 use fhirehose_native::codec_out::Compression;
 use fhirehose_native::folder::{MANIFEST, sync};
 use fhirehose_native::inputs::InputPlace;
-use fhirehose_native::job::{FolderOutput, Job, JobError, ManifestOptions, Organize, Output, Progress};
+use fhirehose_native::job::{FolderOutput, Job, JobError, ManifestOptions, Organize, Output, Progress, Told};
+use fhirehose_native::run_for_clients;
 
 use crate::error::{PullError, PullErrorKind};
 use crate::folder::{Folder, write_whole};
@@ -68,6 +70,14 @@ pub(crate) struct Said {
     pub(crate) continues: HashMap<FileNo, FileNo>,
 }
 
+/// The output in its place.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Finished {
+    pub(crate) files: Vec<FileEntry>,
+    /// Lines that the pass which divided it anew found not to be FHIR.
+    pub(crate) bad: u64,
+}
+
 /// A part with the name that it gets.
 struct Named {
     from: PathBuf,
@@ -81,10 +91,13 @@ pub(crate) fn finish(
     receipts: &[(FileNo, Receipt)],
     said: &Said,
     keep: &Keep,
-) -> Result<Vec<FileEntry>, PullError> {
-    let (mut named, organized_by) = match &keep.again {
-        None => (by_file(folder, receipts, said, keep), said.organized_by.clone()),
-        Some(again) => divided_anew(folder, receipts, again, keep)?,
+) -> Result<Finished, PullError> {
+    let (mut named, organized_by, bad) = match &keep.again {
+        None => (by_file(folder, receipts, said, keep), said.organized_by.clone(), 0),
+        Some(again) => {
+            let (named, bad) = divided_anew(folder, receipts, again, keep)?;
+            (named, again.organize.map(|_| "Patient".to_owned()), bad)
+        }
     };
     named.sort_by(|a, b| a.entry.name.cmp(&b.entry.name));
     let report = Report {
@@ -104,7 +117,7 @@ pub(crate) fn finish(
     };
     sync(&folder.out).map_err(|error| output(&error))?;
     for named in &named {
-        put(&named.from, &folder.out.join(&named.entry.path))?;
+        put(&named.from, &folder.out.join(&named.entry.path), named.entry.size)?;
     }
     let has_sums = named.iter().all(|named| !named.sha256.is_empty());
     if keep.checksums && has_sums {
@@ -115,13 +128,22 @@ pub(crate) fn finish(
         write_whole(&folder.out.join(CHECKSUMS), &lines)?;
     }
     write_whole(&folder.out.join(MANIFEST), &manifest(&report, &facts))?;
-    Ok(report.files)
+    Ok(Finished {
+        files: report.files,
+        bad,
+    })
 }
 
-/// Moves a file; one that has been moved before is where it belongs.
-fn put(from: &Path, to: &Path) -> Result<(), PullError> {
-    if !from.exists() && to.exists() {
-        return Ok(());
+/// Moves a file of that length; one that has been moved before is where it belongs.
+fn put(from: &Path, to: &Path, size: u64) -> Result<(), PullError> {
+    let length = |path: &Path| fs::metadata(path).ok().map(|found| found.len());
+    match (length(from), length(to)) {
+        (None, Some(there)) if there == size => return Ok(()),
+        (Some(there), _) if there == size => {}
+        _ => {
+            let what = io::Error::other("a part is gone, or not as long as it was");
+            return Err(PullError::disk("complete", to, &what));
+        }
     }
     if let Some(parent) = to.parent() {
         fs::create_dir_all(parent).map_err(|error| PullError::disk("make", parent, &error))?;
@@ -192,7 +214,7 @@ fn divided_anew(
     receipts: &[(FileNo, Receipt)],
     again: &Again,
     keep: &Keep,
-) -> Result<(Vec<Named>, Option<String>), PullError> {
+) -> Result<(Vec<Named>, u64), PullError> {
     let all = || receipts.iter().flat_map(|(_, receipt)| &receipt.parts);
     let outputs = all().filter(|part| part.kind == Kind::Output);
     let place = folder.parts().join("again");
@@ -202,7 +224,12 @@ fn divided_anew(
     }
     let inputs = outputs.map(|part| InputPlace::File(folder.parts().join(&part.path)));
     let job = job(again, keep, inputs.collect(), place.clone())?;
-    let exported = fhirehose_native::run(&job, &Progress::default(), &Cancel::default()).map_err(failed)?;
+    let told = Told {
+        hides_folders: true,
+        ..Told::default()
+    };
+    let exported = run_for_clients(&job, &told, &Progress::default(), &Cancel::default()).map_err(failed)?;
+    let bad = exported.report.bad_lines();
     let mut namer = Namer::new(keep.compression);
     let beside = all().filter(|part| part.kind != Kind::Output);
     let mut named: Vec<Named> = beside
@@ -227,7 +254,7 @@ fn divided_anew(
             ..renamed
         });
     }
-    Ok((named, again.organize.map(|_| "Patient".to_owned())))
+    Ok((named, bad))
 }
 
 fn job(again: &Again, keep: &Keep, inputs: Vec<InputPlace>, place: PathBuf) -> Result<Job, PullError> {

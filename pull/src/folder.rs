@@ -38,7 +38,7 @@ impl Folder {
                 out.display()
             )));
         }
-        if has_begun(out) {
+        if has_begun(out)? {
             return Err(PullError::usage(format!(
                 "a pull into {} was begun before: `fhirehose pull --resume {0}` goes on with it, `--cancel {0}` ends it",
                 out.display()
@@ -117,6 +117,12 @@ impl Folder {
         Ok(())
     }
 
+    /// Whether some of the output has its final name.
+    pub(crate) fn holds_output(&self) -> Result<bool, PullError> {
+        let entries = fs::read_dir(&self.out).map_err(|error| PullError::disk("read", &self.out, &error))?;
+        Ok(entries.flatten().any(|entry| entry.file_name() != HIDDEN))
+    }
+
     /// The output stands, or is not wanted any more: the hidden folder goes, in one step.
     pub(crate) fn remove_hidden(self) -> Result<(), PullError> {
         let done = self.out.join(DONE);
@@ -127,8 +133,15 @@ impl Folder {
 }
 
 /// Whether a pull that was begun in a folder has remembered anything: only then has it asked anybody.
-pub fn has_begun(out: &Path) -> bool {
-    journal::read(&journal_of(out)).is_ok_and(|lines| !lines.is_empty())
+///
+/// # Errors
+/// The journal is there and cannot be read: who knows what it says.
+pub fn has_begun(out: &Path) -> Result<bool, PullError> {
+    let path = journal_of(out);
+    match path.try_exists() {
+        Ok(false) => Ok(false),
+        _ => journal::read(&path).map(|lines| !lines.is_empty()),
+    }
 }
 
 /// Whether a folder holds an output that is complete, and no pull is under way in it. Removes what a pull that was killed in

@@ -4,6 +4,7 @@
 //! is remembered beside it, and the next one goes on from there.
 
 pub mod auth;
+mod checksum;
 mod clock;
 mod download;
 mod driver;
@@ -12,14 +13,17 @@ mod finish;
 mod folder;
 mod http;
 mod journal;
+mod page;
 mod progress;
 mod receipt;
 mod report;
 
+pub use checksum::checksum;
 pub use driver::{Begin, Pull, cancel, pull};
 pub use error::{PullError, PullErrorKind};
 pub use finish::{Again, Keep};
 pub use folder::{has_begun, is_complete, saved};
 pub use http::HttpOptions;
+pub use page::manifest;
 pub use progress::{Progress, Stop};
-pub use report::{Pulled, PulledFile, Status, status};
+pub use report::{Pulled, PulledFile, Status, patients, status};

@@ -23,6 +23,9 @@ pub(crate) struct Receipt {
     /// The server's own checksum was there and fits.
     #[serde(default)]
     pub(crate) verified: bool,
+    /// Nothing said how long it is: it may have been cut.
+    #[serde(default)]
+    pub(crate) unbounded: bool,
     /// Resources that came and were kept, for each type.
     #[serde(default)]
     pub(crate) types: Vec<TypeSeen>,

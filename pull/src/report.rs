@@ -12,7 +12,7 @@ use fhirehose_native::folder::MANIFEST;
 use crate::clock;
 use crate::driver::Pull;
 use crate::error::PullError;
-use crate::finish::Said;
+use crate::finish::{Finished, Said};
 use crate::folder::journal_of;
 use crate::journal;
 use crate::receipt::Receipt;
@@ -32,6 +32,8 @@ pub struct Pulled {
     pub output: Vec<FileEntry>,
     /// What the server sent, file by file.
     pub files: Vec<PulledFile>,
+    /// Lines that the pass which divided the output anew found not to be FHIR.
+    pub divided_bad: u64,
     /// What was noticed: on the server, on its manifest, on what it left undone.
     pub warnings: Vec<String>,
     /// How long this run took.
@@ -76,6 +78,11 @@ impl PulledFile {
 }
 
 impl Pulled {
+    /// Lines that are not FHIR: they are told in `error/`.
+    pub fn bad(&self) -> u64 {
+        self.sum(|file| file.bad) + self.divided_bad
+    }
+
     /// The sum over all files of the server.
     pub fn sum(&self, of: impl Fn(&PulledFile) -> u64) -> u64 {
         self.files.iter().map(of).sum()
@@ -124,6 +131,16 @@ pub fn status(out: &Path) -> Result<Status, PullError> {
     })
 }
 
+/// The patients that the pull in a folder was begun for; `None`: it was not about a list.
+///
+/// # Errors
+/// Its journal cannot be read.
+pub fn patients(out: &Path) -> Result<Option<Vec<String>>, PullError> {
+    let client = Client::resume(&journal::read(&journal_of(out))?, &Settings::default(), 0)?;
+    let patients = client.order().map(|order| order.patients.clone());
+    Ok(patients.filter(|ids| !ids.is_empty()))
+}
+
 /// What the server's manifest says of the whole.
 pub(crate) fn said(client: &Client, is_filtered: bool) -> Said {
     let facts = client.facts();
@@ -158,13 +175,14 @@ pub(crate) fn pulled(
     pull: &Pull,
     client: &Client,
     receipts: &[(FileNo, Receipt)],
-    output: Vec<FileEntry>,
+    output: Finished,
     took: Duration,
     detached: bool,
 ) -> Pulled {
     let facts = client.facts();
     let mut warnings = facts.warnings.to_vec();
     warnings.extend(blames(pull, receipts));
+    warnings.extend(unbounded(receipts));
     if facts.organized_by.is_some() && pull.keep.plan.is_some() {
         let text = "the server has put its output in blocks; what was held against the request is in files by type";
         warnings.push(text.to_owned());
@@ -193,11 +211,23 @@ pub(crate) fn pulled(
         status_url: facts.status_url.map(str::to_owned),
         manifest: pull.out.join(MANIFEST),
         transaction_time: facts.transaction_time.unwrap_or_default().to_owned(),
-        output,
+        output: output.files,
+        divided_bad: output.bad,
         files: receipts.iter().filter_map(of_receipt).collect(),
         warnings,
         took,
     }
+}
+
+/// Files of which nothing said how long they are.
+fn unbounded(receipts: &[(FileNo, Receipt)]) -> Option<String> {
+    let count = receipts.iter().filter(|(_, receipt)| receipt.unbounded).count();
+    (count > 0).then(|| {
+        format!(
+            "nothing says how long {count} of the files are (no length, count or checksum, and the connection ended with \
+             them): whether they were cut cannot be known"
+        )
+    })
 }
 
 /// What the server did not do of what it was asked, as far as what it sent shows.

@@ -9,6 +9,7 @@ pub mod differential;
 pub mod door;
 pub mod drawn;
 pub mod example;
+pub mod faults;
 pub mod garble;
 pub mod mutation;
 pub mod oracle;

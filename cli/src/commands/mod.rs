@@ -5,10 +5,12 @@ mod diff;
 mod explain;
 mod export;
 mod man;
+mod manifest;
 mod merge;
 mod params;
 mod snapshot;
 mod synth;
+mod verify;
 
 use crate::args::Command;
 use crate::exit::Exit;
@@ -21,6 +23,8 @@ pub(crate) fn run(command: Command) -> Exit {
         Command::Params(args) => params::run(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Diff(args) => diff::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Manifest(args) => manifest::run(&args),
         Command::Serve(args) => crate::serve::run(&args),
         Command::Client(args) => crate::serve::client(&args),
         Command::Pull(args) => crate::pull::run(*args),

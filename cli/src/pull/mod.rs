@@ -2,6 +2,7 @@
 
 pub(crate) mod args;
 mod credentials;
+pub(crate) mod page;
 mod resolve;
 mod run;
 mod saved;

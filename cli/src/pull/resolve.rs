@@ -33,21 +33,31 @@ pub(super) enum Purpose {
         /// The folder.
         out: PathBuf,
     },
-    /// One that was begun in this folder.
-    GoOn(PathBuf),
+    /// One that was begun.
+    GoOn {
+        /// The folder.
+        out: PathBuf,
+        /// The patients that were asked for; whoever changes the list meanwhile changes nothing.
+        patients: Option<Vec<String>>,
+    },
 }
 
 /// The pull; `None`: there are faults.
 pub(super) fn resolve(args: &PullArgs, purpose: Purpose, faults: &mut Faults) -> Option<Pull> {
     let asked = &args.request;
     let base = base(args, faults);
-    let patients = patients(asked, &base, faults);
+    let patients = match &purpose {
+        Purpose::GoOn {
+            patients: Some(ids), ..
+        } => Some(Arc::new(set(ids))),
+        _ => patients(asked, &base, faults),
+    };
     let keep = keep(args, &base, patients.as_ref(), faults);
     let credentials = credentials::given(&args.login, &asked.types, faults);
     let settings = settings(args, faults);
     let http = http(args, faults);
     let (out, saved, begin) = match purpose {
-        Purpose::GoOn(out) => (out, String::new(), Begin::Resume { base }),
+        Purpose::GoOn { out, .. } => (out, String::new(), Begin::Resume { base }),
         Purpose::Begin { saved, out } => {
             let begin = match &args.job {
                 Some(status_url) => Begin::Job {
@@ -98,6 +108,14 @@ fn patients(asked: &AskedArgs, base: &str, faults: &mut Faults) -> Option<Arc<Id
         lenient: false,
     };
     Some(Arc::new(cohort::patients(&args, Some(base), false, faults)))
+}
+
+fn set(ids: &[String]) -> IdSet {
+    let mut set = IdSet::default();
+    ids.iter().for_each(|id| {
+        set.insert(id.as_bytes());
+    });
+    set
 }
 
 /// What was asked for, as the engine holds it against what comes. What divides the output anew needs the whole resources.

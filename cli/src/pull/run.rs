@@ -1,9 +1,10 @@
 //! Runs a pull, or looks at one, or ends one.
 
 use std::io::IsTerminal as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
+use clap::parser::ValueSource;
 use clap::{CommandFactory as _, FromArgMatches as _};
 use fhirehose_pull::{Progress, Pull, PullError, PullErrorKind, Stop};
 
@@ -25,7 +26,7 @@ pub(crate) fn run(args: PullArgs) -> Exit {
     }
     let gone_on = args.resume.clone().or_else(|| args.cancel.clone());
     let result = match gone_on {
-        Some(out) => remembered(&args, &out),
+        Some(out) => remembered(args.resume.is_some(), &out),
         None => new(&args).map(|pull| (args.report, pull)),
     };
     match result {
@@ -36,7 +37,7 @@ pub(crate) fn run(args: PullArgs) -> Exit {
 
 fn new(args: &PullArgs) -> Result<Pull, Exit> {
     let mut faults = Faults::default();
-    let saved = Saved::now().unwrap_or_else(|text| {
+    let saved = Saved::now(args).unwrap_or_else(|text| {
         faults.usage(text);
         String::new()
     });
@@ -45,19 +46,19 @@ fn new(args: &PullArgs) -> Result<Pull, Exit> {
 }
 
 /// The pull that was begun in a folder, by the command line that it was begun with, and what was given now besides.
-fn remembered(now: &PullArgs, out: &Path) -> Result<(ReportArg, Pull), Exit> {
+fn remembered(is_resumed: bool, out: &Path) -> Result<(ReportArg, Pull), Exit> {
     let told = |text: String| {
         let mut faults = Faults::default();
         faults.usage(text);
         faults.tell()
     };
-    if asks(now) {
-        return Err(told(
-            "what is asked for was said when the pull was begun, and cannot be changed any more".into(),
-        ));
+    let fixed = fixed_flags();
+    if !fixed.is_empty() {
+        let text = "what is asked for and kept was said when the pull was begun, and cannot be changed any more";
+        return Err(told(format!("{}: {text}", fixed.join(", "))));
     }
     let out = std::path::absolute(out).map_err(|error| told(format!("{}: {error}", out.display())))?;
-    if now.resume.is_some() && fhirehose_pull::is_complete(&out) {
+    if is_resumed && fhirehose_pull::is_complete(&out) {
         messages::note(format_args!(
             "{} is complete: there is nothing to go on with",
             out.display()
@@ -75,10 +76,12 @@ fn remembered(now: &PullArgs, out: &Path) -> Result<(ReportArg, Pull), Exit> {
     // Paths are meant from where they were given.
     std::env::set_current_dir(saved.folder())
         .map_err(|error| told(format!("the folder that the pull was begun in is gone: {error}")))?;
+    saved.same_files().map_err(told)?;
     let mut faults = Faults::default();
     // One that was killed before it had asked anybody anything begins anew.
-    let purpose = if fhirehose_pull::has_begun(&out) {
-        Purpose::GoOn(out)
+    let purpose = if fhirehose_pull::has_begun(&out).map_err(|error| told(error.to_string()))? {
+        let patients = fhirehose_pull::patients(&out).map_err(|error| told(error.to_string()))?;
+        Purpose::GoOn { out, patients }
     } else {
         Purpose::Begin { saved: text, out }
     };
@@ -86,33 +89,83 @@ fn remembered(now: &PullArgs, out: &Path) -> Result<(ReportArg, Pull), Exit> {
     pull.map(|pull| (args.report, pull)).ok_or_else(|| faults.tell())
 }
 
-/// What was given besides `--resume OUT` and `--cancel OUT`.
+/// What was given besides `--resume OUT` and `--cancel OUT`. Paths are made absolute: those of before are meant from where the
+/// pull was begun.
 fn given_now() -> Vec<String> {
     let mut given = Vec::new();
     let mut arguments = std::env::args().skip(2);
     while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "--resume" | "--cancel" => drop(arguments.next()),
-            text if text.starts_with("--resume=") || text.starts_with("--cancel=") => {}
+        let (flag, value) = match argument.split_once('=') {
+            Some((flag, value)) => (flag.to_owned(), Some(value.to_owned())),
+            None => (argument.clone(), None),
+        };
+        let mut value_of = || value.clone().or_else(|| arguments.next()).unwrap_or_default();
+        match flag.as_str() {
+            "--resume" | "--cancel" => drop(value_of()),
+            "--key" | "--bearer-file" | "--ca" => given.push(format!("{flag}={}", absolute(&value_of()))),
+            "--basic" => {
+                let value = value_of();
+                let (user, file) = value.split_once(':').unwrap_or((&value, ""));
+                given.push(format!("{flag}={user}:{}", absolute(file)));
+            }
             _ => given.push(argument),
         }
     }
     given
 }
 
-/// Whether anything is asked for that a pull under way cannot take any more.
-fn asks(args: &PullArgs) -> bool {
-    let asked = &args.request;
-    asked.system
-        || asked.group.is_some()
-        || !asked.patient.is_empty()
-        || asked.patients.is_some()
-        || !asked.types.is_empty()
-        || !asked.type_filters.is_empty()
-        || asked.since.is_some()
-        || asked.until.is_some()
-        || !asked.elements.is_empty()
-        || asked.organize_by.is_some()
+fn absolute(path: &str) -> String {
+    let whole = std::path::absolute(path).ok();
+    whole
+        .and_then(|path| path.to_str().map(str::to_owned))
+        .unwrap_or_else(|| path.to_owned())
+}
+
+/// Flags that may be given to a pull under way: who asks, how fast, how long. All else decides what is asked for or kept.
+const MAY_CHANGE: [&str; 22] = [
+    "resume",
+    "cancel",
+    "client_id",
+    "key",
+    "key_id",
+    "basic",
+    "bearer_file",
+    "token_url",
+    "scope",
+    "token_origin",
+    "token_across_redirects",
+    "insecure_http",
+    "parallel",
+    "timeout",
+    "stall",
+    "longest_wait",
+    "attempts",
+    "keep_job",
+    "ca",
+    "threads",
+    "memory",
+    "report",
+];
+
+/// Flags of now that a pull under way cannot take any more.
+fn fixed_flags() -> Vec<String> {
+    let matches = Cli::command().try_get_matches_from(std::env::args_os());
+    let Some((_, given)) = matches.as_ref().ok().and_then(clap::ArgMatches::subcommand) else {
+        return Vec::new();
+    };
+    let command = Cli::command();
+    let pull = command.find_subcommand("pull");
+    let arguments = pull.into_iter().flat_map(clap::Command::get_arguments);
+    let is_given = |id: &str| given.value_source(id) == Some(ValueSource::CommandLine);
+    let is_fixed = |id: &str| !MAY_CHANGE.contains(&id) && !["ignore_counts", "verbose"].contains(&id);
+    arguments
+        .filter(|argument| is_given(argument.get_id().as_str()) && is_fixed(argument.get_id().as_str()))
+        .map(|argument| {
+            argument
+                .get_long()
+                .map_or_else(|| argument.get_id().to_string(), |long| format!("--{long}"))
+        })
+        .collect()
 }
 
 fn go(pull: &Pull, report: ReportArg, cancels: bool) -> Exit {
@@ -166,7 +219,7 @@ fn failed(error: &PullError, out: &Path) -> Exit {
     exit
 }
 
-fn status(out: &PathBuf, report: ReportArg) -> Exit {
+fn status(out: &Path, report: ReportArg) -> Exit {
     match fhirehose_pull::status(out) {
         Ok(status) => summary::status(&status, report),
         Err(error) => {

@@ -108,7 +108,7 @@ pub(super) fn tell(pulled: &Pulled, report: ReportArg, out: &Path) -> Exit {
             Exit::Done
         }
     };
-    if told == Exit::Done && pulled.sum(|file| file.bad) > 0 {
+    if told == Exit::Done && pulled.bad() > 0 {
         Exit::BadRecords
     } else {
         told
@@ -180,7 +180,7 @@ fn text(pulled: &Pulled, out: &Path) -> String {
     let mut line = |name: &str, value: String| text.push_str(&format!("{name:9}{value}\n"));
     line("", String::new());
     dropped(pulled, &mut line);
-    let bad = pulled.sum(|file| file.bad);
+    let bad = pulled.bad();
     if bad > 0 {
         line("bad", format!("{} not FHIR; error/ tells where", counted(bad, "line")));
     }
@@ -235,11 +235,11 @@ fn dropped(pulled: &Pulled, line: &mut impl FnMut(&str, String)) {
 fn json(pulled: &Pulled) -> String {
     let sum = |of: fn(&PulledFile) -> u64| Tree::Number(pulled.sum(of));
     let seconds = pulled.took.as_secs_f64().max(0.001);
-    let optional = |text: Option<&String>| text.map_or(Tree::Null, |text| Tree::text(text));
+    let optional = |text: Option<&String>| text.map_or(Tree::Null, Tree::text);
     let all = vec![
         ("detached", Tree::Boolean(pulled.detached)),
         ("statusUrl", optional(pulled.status_url.as_ref())),
-        ("manifest", Tree::text(&pulled.manifest.display().to_string())),
+        ("manifest", Tree::text(pulled.manifest.display().to_string())),
         ("transactionTime", Tree::text(&pulled.transaction_time)),
         (
             "sent",
@@ -252,13 +252,10 @@ fn json(pulled: &Pulled) -> String {
         ),
         ("kept", sum(|file| file.kept)),
         ("dropped", sum(PulledFile::dropped)),
-        ("bad", sum(|file| file.bad)),
+        ("bad", Tree::Number(pulled.bad())),
         ("files", Tree::List(pulled.files.iter().map(file_tree).collect())),
         ("output", Tree::List(pulled.output.iter().map(output_tree).collect())),
-        (
-            "warnings",
-            Tree::List(pulled.warnings.iter().map(|text| Tree::text(text)).collect()),
-        ),
+        ("warnings", Tree::List(pulled.warnings.iter().map(Tree::text).collect())),
         (
             "milliseconds",
             Tree::Number(u64::try_from(pulled.took.as_millis()).unwrap_or(u64::MAX)),
@@ -290,10 +287,7 @@ fn file_tree(file: &PulledFile) -> Tree {
     Tree::Object(vec![
         ("number", Tree::Number(file.number as u64 + 1)),
         ("kind", Tree::text(word(file.kind))),
-        (
-            "type",
-            file.type_name.as_ref().map_or(Tree::Null, |name| Tree::text(name)),
-        ),
+        ("type", file.type_name.as_ref().map_or(Tree::Null, Tree::text)),
         ("lines", Tree::Number(file.lines)),
         ("kept", Tree::Number(file.kept)),
         ("dropped", Tree::Number(file.dropped())),
@@ -319,7 +313,7 @@ fn output_tree(entry: &fhirehose_core::report::FileEntry) -> Tree {
 
 /// Tells how far a pull is.
 pub(super) fn status(status: &Status, report: ReportArg) -> Exit {
-    let optional = |text: Option<&String>| text.map_or(Tree::Null, |text| Tree::text(text));
+    let optional = |text: Option<&String>| text.map_or(Tree::Null, Tree::text);
     match report {
         ReportArg::Json => {
             let all = vec![

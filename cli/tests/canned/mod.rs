@@ -35,6 +35,8 @@ pub(crate) struct Reply {
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
     pub(crate) cut: Option<usize>,
+    /// The head does not say how long the body is: it ends with the connection.
+    pub(crate) open_ended: bool,
 }
 
 impl Reply {
@@ -115,10 +117,11 @@ fn serve(stream: &TcpStream, handler: &Handler, asked: &Mutex<Vec<Asked>>, origi
         for (name, value) in &reply.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
-        if !reply
-            .headers
-            .iter()
-            .any(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+        if !reply.open_ended
+            && !reply
+                .headers
+                .iter()
+                .any(|(name, _)| name.eq_ignore_ascii_case("content-length"))
         {
             head.push_str(&format!("content-length: {}\r\n", reply.body.len()));
         }
@@ -127,7 +130,7 @@ fn serve(stream: &TcpStream, handler: &Handler, asked: &Mutex<Vec<Asked>>, origi
         writer.write_all(head.as_bytes()).ok()?;
         let length = reply.cut.unwrap_or(reply.body.len());
         writer.write_all(&reply.body[..length]).ok()?;
-        if reply.cut.is_some() {
+        if reply.cut.is_some() || reply.open_ended {
             stream.shutdown(std::net::Shutdown::Both).ok()?;
             return None;
         }

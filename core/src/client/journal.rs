@@ -49,6 +49,8 @@ pub(super) enum Line {
     Fetched,
     /// A file is safe, and what the driver knows of it.
     Safe(FileNo, String),
+    /// What its receipt promised is not there.
+    Gone(FileNo),
     /// Something that people should know at the end.
     Warning(String),
     /// The user wants no more.
@@ -124,6 +126,7 @@ impl Line {
             Line::Complete => r#"{"complete":true}"#.to_owned(),
             Line::Fetched => r#"{"fetched":true}"#.to_owned(),
             Line::Safe(file, receipt) => format!(r#"{{"safe":{file},"receipt":{}}}"#, quoted(receipt)),
+            Line::Gone(file) => format!(r#"{{"gone":{file}}}"#),
             Line::Warning(text) => format!(r#"{{"warning":{}}}"#, quoted(text)),
             Line::Cancel => r#"{"cancel":true}"#.to_owned(),
             Line::Deleted => r#"{"deleted":true}"#.to_owned(),

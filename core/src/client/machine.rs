@@ -170,7 +170,7 @@ impl Client {
         Ok(client)
     }
 
-    /// What is to be done now.
+    /// What is to be done now. The clock must not run backwards between calls, or waits become longer.
     pub fn next(&mut self, now: Millis) -> Step {
         if self.lines.is_empty() && self.opening.is_none() && self.end.is_none() {
             self.turn(now);
@@ -216,9 +216,11 @@ impl Client {
     /// Tells what has happened. What is no longer waited for is passed over.
     pub fn happened(&mut self, event: Event<'_>, now: Millis) {
         if self.end.is_some() {
-            // A file that was under way when the end came is safe all the same.
-            if let Event::Fetched { file, receipt } = event {
-                self.fetched(file, receipt);
+            match event {
+                // A file that was under way when the end came is safe all the same.
+                Event::Fetched { file, receipt } => self.fetched(file, receipt),
+                Event::Gone { file } => self.gone(file),
+                _ => {}
             }
             return;
         }
@@ -229,6 +231,7 @@ impl Client {
             Event::NoToken { again, why } => self.no_token(again, &why, now),
             Event::Fetched { file, receipt } => self.fetched(file, receipt),
             Event::Unfetched { file, why, progress } => self.unfetched(file, why, progress, now),
+            Event::Gone { file } => self.gone(file),
             Event::Cancel => self.cancel(now),
         }
     }

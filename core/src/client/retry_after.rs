@@ -56,7 +56,7 @@ fn wait(text: &str, now: Millis) -> Option<Millis> {
         .all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E'));
     let number: f64 = text.parse().ok().filter(|_| is_number)?;
     // Casts of floats stop at the ends of the integers.
-    let millis = if number < FIRST_EPOCH_SECOND || number >= LAST_EPOCH_MILLI {
+    let millis = if !(FIRST_EPOCH_SECOND..LAST_EPOCH_MILLI).contains(&number) {
         (number * 1_000.0).ceil() as Millis
     } else if number < FIRST_EPOCH_MILLI {
         ((number * 1_000.0) as Millis).saturating_sub(now)

@@ -179,6 +179,12 @@ pub enum Event<'a> {
         /// Whether bytes came that the driver still holds.
         progress: bool,
     },
+    /// What a receipt promised is not there: the driver looks when it resumes, before it asks for the first step, and once more
+    /// when all is done. The file is fetched again, where that can be.
+    Gone {
+        /// Which.
+        file: FileNo,
+    },
     /// The user wants no more: delete the job at the server, then end.
     Cancel,
 }

@@ -43,7 +43,7 @@ pub(crate) struct Scanner<'s> {
     shared: Shared<'s>,
     reader: RecordReader,
     hasher: ContentHasher,
-    sorter: Sorter<'s>,
+    sorter: Sorter<'s, Entry<'static>>,
 }
 
 /// What came of a block.
@@ -58,7 +58,7 @@ pub(crate) struct Scanned {
 }
 
 impl<'s> Scanner<'s> {
-    pub(crate) fn new(shared: Shared<'s>, sorter: Sorter<'s>) -> Scanner<'s> {
+    pub(crate) fn new(shared: Shared<'s>, sorter: Sorter<'s, Entry<'static>>) -> Scanner<'s> {
         Scanner {
             shared,
             reader: RecordReader::default(),

@@ -144,7 +144,7 @@ impl<'t> Session<'t> {
     }
 
     /// The first pass: reads every line of every argument.
-    pub(crate) fn scan(&mut self) -> Result<Runs, JobError> {
+    pub(crate) fn scan(&mut self) -> Result<Runs<Entry<'static>>, JobError> {
         let (task, cancel) = (self.setting.task, self.setting.cancel);
         let runs = Runs::new(self.sink.partial(), cancel);
         let budget = task.memory / task.threads.max(1);
@@ -271,7 +271,7 @@ impl<'t> Session<'t> {
 }
 
 /// Gives the entries to the judge, those of one resource after those of another. Gives how many runs were on disk.
-pub(crate) fn judge(runs: Runs, judge: &mut impl Judge) -> Result<u64, JobError> {
+pub(crate) fn judge(runs: Runs<Entry<'static>>, judge: &mut impl Judge) -> Result<u64, JobError> {
     let damaged = || OutputError::new("read", "a sorted run", &std::io::Error::other("it is damaged"));
     let mut at_hand: Vec<u8> = Vec::new();
     let on_disk = runs.drain(|bytes| {

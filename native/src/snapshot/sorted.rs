@@ -8,6 +8,7 @@ use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -24,11 +25,29 @@ const LEAST: usize = 16 << 10;
 /// Places in a thread's memory have 32 bits.
 const MOST: usize = 2 << 30;
 
+/// How long an entry is, by its first bytes. Eight of these are what entries are sorted by first.
+pub(crate) trait Measured {
+    /// Bytes that tell the length.
+    const HEAD: usize;
+
+    /// The length of the entry that begins with these bytes.
+    fn length(head: &[u8]) -> usize;
+}
+
+impl Measured for Entry<'_> {
+    const HEAD: usize = Entry::HEAD;
+
+    fn length(head: &[u8]) -> usize {
+        Entry::length(head)
+    }
+}
+
 /// All entries of a job, as sorted runs.
-pub(crate) struct Runs {
+pub(crate) struct Runs<E> {
     folder: PathBuf,
     cancel: Cancel,
     made: Mutex<Made>,
+    of: PhantomData<fn() -> E>,
 }
 
 #[derive(Default)]
@@ -47,24 +66,25 @@ struct Sorted {
 }
 
 /// Collects the entries of one thread.
-pub(crate) struct Sorter<'r> {
-    runs: &'r Runs,
+pub(crate) struct Sorter<'r, E> {
+    runs: &'r Runs<E>,
     held: Sorted,
     budget: usize,
 }
 
-impl Runs {
+impl<E: Measured> Runs<E> {
     /// Runs in this folder, which a failed job removes.
-    pub(crate) fn new(folder: &Path, cancel: &Cancel) -> Runs {
+    pub(crate) fn new(folder: &Path, cancel: &Cancel) -> Runs<E> {
         Runs {
             folder: folder.to_owned(),
             cancel: cancel.clone(),
             made: Mutex::default(),
+            of: PhantomData,
         }
     }
 
     /// A sorter that holds at most `budget` bytes.
-    pub(crate) fn sorter(&self, budget: usize) -> Sorter<'_> {
+    pub(crate) fn sorter(&self, budget: usize) -> Sorter<'_, E> {
         Sorter {
             runs: self,
             held: Sorted::default(),
@@ -98,7 +118,7 @@ impl Runs {
         let (path, file) = self.create()?;
         let failed = OutputError::at("write", &path);
         let mut out = BufWriter::with_capacity(BUFFER, file);
-        let written = sorted.entries().try_for_each(|entry| out.write_all(entry));
+        let written = sorted.entries::<E>().try_for_each(|entry| out.write_all(entry));
         written.and_then(|()| out.flush()).map_err(failed)?;
         Ok(path)
     }
@@ -121,7 +141,7 @@ impl Runs {
         for path in &files {
             sources.push(Source::open(path)?);
         }
-        merge(&mut sources, &self.cancel, &mut each)?;
+        merge::<E>(&mut sources, &self.cancel, &mut each)?;
         drop(sources);
         files.iter().try_for_each(|path| remove(path))?;
         Ok(on_disk)
@@ -135,7 +155,7 @@ impl Runs {
             .iter()
             .map(|file| Source::open(file))
             .collect::<Result<Vec<_>, _>>()?;
-        merge(&mut sources, &self.cancel, &mut |entry| {
+        merge::<E>(&mut sources, &self.cancel, &mut |entry| {
             out.write_all(entry)
                 .map_err(|error| OutputError::at("write", &path)(error).into())
         })?;
@@ -150,14 +170,21 @@ fn remove(path: &Path) -> Result<(), JobError> {
     Ok(fs::remove_file(path).map_err(OutputError::at("remove", path))?)
 }
 
-impl Sorter<'_> {
+impl Sorter<'_, Entry<'static>> {
     /// Takes an entry.
     pub(crate) fn push(&mut self, entry: &Entry<'_>) -> Result<(), JobError> {
+        self.put(|out| entry.push(out))
+    }
+}
+
+impl<E: Measured> Sorter<'_, E> {
+    /// Takes an entry that is written at the end of what it is given, and whose first eight bytes come back as a number.
+    pub(crate) fn put(&mut self, write: impl FnOnce(&mut Vec<u8>) -> u64) -> Result<(), JobError> {
         let at = self.held.bytes.len();
-        let hash = entry.push(&mut self.held.bytes);
+        let hash = write(&mut self.held.bytes);
         self.held.order.push((hash, at as u32));
         if self.held.bytes.len() + self.held.order.len() * size_of::<(u64, u32)>() >= self.budget {
-            self.held.sort();
+            self.held.sort::<E>();
             let path = self.runs.write(&self.held)?;
             self.runs.made().files.push(path);
             self.held.bytes.clear();
@@ -168,7 +195,7 @@ impl Sorter<'_> {
 
     /// Hands over what it still holds.
     pub(crate) fn end(mut self) {
-        self.held.sort();
+        self.held.sort::<E>();
         if !self.held.order.is_empty() {
             self.runs.made().in_memory.push(self.held);
         }
@@ -176,21 +203,21 @@ impl Sorter<'_> {
 }
 
 impl Sorted {
-    fn entry(&self, start: u32) -> &[u8] {
+    fn entry<E: Measured>(&self, start: u32) -> &[u8] {
         let rest = &self.bytes[start as usize..];
-        &rest[..Entry::length(rest).min(rest.len())]
+        &rest[..E::length(rest).min(rest.len())]
     }
 
-    fn entries(&self) -> impl Iterator<Item = &[u8]> {
-        self.order.iter().map(|(_, start)| self.entry(*start))
+    fn entries<E: Measured>(&self) -> impl Iterator<Item = &[u8]> {
+        self.order.iter().map(|(_, start)| self.entry::<E>(*start))
     }
 
-    fn sort(&mut self) {
+    fn sort<E: Measured>(&mut self) {
         let mut order = std::mem::take(&mut self.order);
         order.sort_unstable_by(|one, other| {
             one.0
                 .cmp(&other.0)
-                .then_with(|| self.entry(one.1).cmp(self.entry(other.1)))
+                .then_with(|| self.entry::<E>(one.1).cmp(self.entry::<E>(other.1)))
         });
         self.order = order;
     }
@@ -209,37 +236,37 @@ impl<'s> Source<'s> {
     }
 
     /// Puts the next entry into `entry`. `false`: there is none.
-    fn next(&mut self, entry: &mut Vec<u8>) -> Result<bool, JobError> {
+    fn next<E: Measured>(&mut self, entry: &mut Vec<u8>) -> Result<bool, JobError> {
         entry.clear();
         match self {
             Source::Memory(sorted, at) => {
                 let Some((_, start)) = sorted.order.get(*at) else {
                     return Ok(false);
                 };
-                entry.extend_from_slice(sorted.entry(*start));
+                entry.extend_from_slice(sorted.entry::<E>(*start));
                 *at += 1;
                 Ok(true)
             }
             Source::File(file, path) => {
-                read_entry(file, entry).map_err(|error| OutputError::at("read", path)(error).into())
+                read_entry::<E>(file, entry).map_err(|error| OutputError::at("read", path)(error).into())
             }
         }
     }
 }
 
-fn read_entry(file: &mut BufReader<File>, entry: &mut Vec<u8>) -> io::Result<bool> {
+fn read_entry<E: Measured>(file: &mut BufReader<File>, entry: &mut Vec<u8>) -> io::Result<bool> {
     if file.fill_buf()?.is_empty() {
         return Ok(false);
     }
-    entry.resize(Entry::HEAD, 0);
+    entry.resize(E::HEAD, 0);
     file.read_exact(entry)?;
-    entry.resize(Entry::length(entry), 0);
-    file.read_exact(&mut entry[Entry::HEAD..])?;
+    entry.resize(E::length(entry), 0);
+    file.read_exact(&mut entry[E::HEAD..])?;
     Ok(true)
 }
 
 /// Merges sorted runs. What is equal in every byte comes in the order of the sources.
-fn merge(
+fn merge<E: Measured>(
     sources: &mut [Source<'_>],
     cancel: &Cancel,
     each: &mut impl FnMut(&[u8]) -> Result<(), JobError>,
@@ -247,7 +274,7 @@ fn merge(
     let mut heap = BinaryHeap::with_capacity(sources.len());
     for (index, source) in sources.iter_mut().enumerate() {
         let mut entry = Vec::new();
-        if source.next(&mut entry)? {
+        if source.next::<E>(&mut entry)? {
             heap.push(Reverse((entry, index)));
         }
     }
@@ -259,7 +286,7 @@ fn merge(
         }
         let Reverse((entry, index)) = &mut *top;
         each(entry)?;
-        if !sources[*index].next(entry)? {
+        if !sources[*index].next::<E>(entry)? {
             PeekMut::pop(top);
         }
     }
@@ -274,7 +301,7 @@ mod tests {
     fn drained(budget: usize, sorters: usize) -> (Vec<Vec<u8>>, u64, usize) {
         let folder = tempfile::tempdir().expect("a folder");
         let runs = Runs::new(folder.path(), &Cancel::default());
-        let mut all: Vec<Sorter<'_>> = (0..sorters).map(|_| runs.sorter(budget)).collect();
+        let mut all: Vec<Sorter<'_, Entry<'static>>> = (0..sorters).map(|_| runs.sorter(budget)).collect();
         for line in 0..20_000u64 {
             let id = format!("id-{}", line * 7919 % 5000);
             let entry = Entry {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use fhirehose_core::client::{Fetch, FileNo, Trouble};
-use reqwest::Response;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue, IF_RANGE, RANGE};
+use reqwest::{Response, Version};
 use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
 
@@ -22,6 +22,8 @@ pub(crate) struct Held {
     result: oneshot::Receiver<Result<Receipt, Fault>>,
     /// Bytes that were handed on.
     received: u64,
+    /// Bytes that there are in all, as soon as the server has said so.
+    total: Option<u64>,
     /// A strong tag: the rest may be asked for.
     etag: Option<String>,
     coding: String,
@@ -75,16 +77,26 @@ pub(crate) async fn attempt(
         Err(trouble) => return ended(Ended::Trouble(trouble), held, false),
     };
     let held = match (response.status().as_u16(), held) {
-        (200, _) => match begin(&fetch, &response, &how) {
-            Ok(held) => held,
-            Err(trouble) => return ended(Ended::Trouble(trouble), None, false),
-        },
-        (206, Some(held)) if goes_on(&held, response.headers()) => held,
+        (200, before) => {
+            // Nobody sends to the thread of what was begun before any more; it ends by itself.
+            drop(before);
+            match begin(&fetch, &response, &how) {
+                Ok(held) => held,
+                Err(trouble) => return ended(Ended::Trouble(trouble), None, false),
+            }
+        }
+        (206, Some(mut held)) if goes_on(&held, response.headers()) => {
+            held.total = held.total.or(total_of_range(response.headers()));
+            held
+        }
         // The rest of something else, or of nothing: from the start.
         (206 | 416, _) => return ended(Ended::Trouble(Trouble::Broken), None, false),
         (_, held) => {
             return match http::read_small(response, MOST_OF_REFUSAL).await {
-                Ok(got) => ended(Ended::Refused(got), held, false),
+                Ok(mut got) => {
+                    http::mask(&mut got.body, token.as_deref().unwrap_or_default().as_bytes());
+                    ended(Ended::Refused(got), held, false)
+                }
                 Err(trouble) => ended(Ended::Trouble(trouble), held, false),
             };
         }
@@ -108,7 +120,7 @@ fn asked(held: Option<&Held>) -> HeaderMap {
     headers
 }
 
-/// Whether an answer is the rest of what was begun.
+/// Whether an answer is the rest of what was begun, or a piece of it: from the same place, of the same whole.
 fn goes_on(held: &Held, headers: &HeaderMap) -> bool {
     let range = text(headers, "content-range").unwrap_or_default();
     let first = range
@@ -116,7 +128,23 @@ fn goes_on(held: &Held, headers: &HeaderMap) -> bool {
         .and_then(|range| range.split('-').next())
         .and_then(|first| first.trim().parse().ok());
     let is_same = text(headers, "etag").is_none_or(|etag| Some(etag) == held.etag.as_deref());
-    first == Some(held.received) && is_same && coding(headers) == held.coding
+    let is_whole_known = match (held.total, total_of_range(headers)) {
+        (Some(before), Some(now)) => before == now,
+        (None, None) => false,
+        _ => true,
+    };
+    first == Some(held.received) && is_same && is_whole_known && coding(headers) == held.coding
+}
+
+/// How long the whole is, as a part says it.
+fn total_of_range(headers: &HeaderMap) -> Option<u64> {
+    text(headers, "content-range")?.rsplit_once('/')?.1.trim().parse().ok()
+}
+
+/// Whether the end of the body can only be told by the end of the connection, which may come too early.
+fn ends_with_the_connection(response: &Response) -> bool {
+    let has = |name| text(response.headers(), name).is_some();
+    response.version() < Version::HTTP_2 && !has("content-length") && !has("transfer-encoding")
 }
 
 /// Begins a file.
@@ -142,6 +170,8 @@ fn begin(fetch: &Fetch, response: &Response, how: &How) -> Result<Held, Trouble>
         type_name: fetch.type_name.clone(),
         count: fetch.count,
         coded: coding.ends_with("gzip"),
+        size: fetch.size,
+        is_open_ended: ends_with_the_connection(response) && digest.is_none(),
     };
     let (sender, incoming) = pipe(digest.is_some() && !how.hashes_as_it_comes(&job));
     let (tell, result) = oneshot::channel();
@@ -156,6 +186,7 @@ fn begin(fetch: &Fetch, response: &Response, how: &How) -> Result<Held, Trouble>
         sender,
         result,
         received: 0,
+        total: response.content_length(),
         etag: etag.map(str::to_owned),
         coding,
         digest,
@@ -181,6 +212,12 @@ async fn receive(mut response: Response, mut held: Held, how: &How, stall: Durat
             return (verdict(held.result).await, None, false);
         }
         held.received += length;
+    }
+    // A part may be shorter than what was asked for: its end is not that of the file.
+    match held.total {
+        Some(total) if held.received < total => return broken(Trouble::Broken, held, before),
+        Some(total) if held.received > total => return (Ended::Trouble(Trouble::Length), None, false),
+        _ => {}
     }
     // A thread that is gone has left its verdict.
     let _ = held.sender.send(Piece::End(held.digest)).await;
@@ -265,6 +302,7 @@ mod tests {
             sender,
             result,
             received: 10,
+            total: None,
             etag: Some("\"a\"".into()),
             coding: "gzip".into(),
             digest: None,
@@ -280,5 +318,10 @@ mod tests {
             bad[at].1 = other;
             assert!(!goes_on(&held, &headers(&bad)), "{other}");
         }
+        let held = Held {
+            total: Some(21),
+            ..held
+        };
+        assert!(!goes_on(&held, &headers(&good)), "of another whole");
     }
 }

@@ -2,6 +2,7 @@
 
 mod attempt;
 mod incoming;
+mod lines;
 mod part;
 mod worker;
 

@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use fhirehose_core::client::FileNo;
 use fhirehose_core::error::Error;
 use fhirehose_core::sink::{FileName, Sink, Stored};
 use fhirehose_native::codec_out::{Assembler, BlockCutter, BlockEncoder, Compression};
 use sha2::{Digest as _, Sha256};
 
+use crate::checksum::hexadecimal;
 use crate::receipt::{Kind, Part};
 
 const BUFFER: usize = 256 << 10;
@@ -17,7 +17,8 @@ const BUFFER: usize = 256 << 10;
 /// Writes the parts of one fetched file.
 pub(crate) struct PartSink {
     folder: PathBuf,
-    file: FileNo,
+    /// What all its names begin with.
+    prefix: String,
     compression: Compression,
     hashes: bool,
     /// Those that are complete.
@@ -49,10 +50,10 @@ struct Out {
 }
 
 impl PartSink {
-    pub(crate) fn new(folder: &Path, file: FileNo, compression: Compression, hashes: bool) -> PartSink {
+    pub(crate) fn new(folder: &Path, prefix: &str, compression: Compression, hashes: bool) -> PartSink {
         PartSink {
             folder: folder.to_owned(),
-            file,
+            prefix: prefix.to_owned(),
             compression,
             hashes,
             closed: Vec::new(),
@@ -61,8 +62,8 @@ impl PartSink {
 
     fn open(&self, name: &FileName) -> io::Result<PartFile> {
         let path = format!(
-            "{:06}-{}-{}-{:03}",
-            self.file,
+            "{}{}-{}-{:03}",
+            self.prefix,
             Kind::from(name.kind).word(),
             name.type_name,
             name.sequence
@@ -102,7 +103,8 @@ impl PartFile {
         self.out.hasher.clone().map(|hasher| hasher.finalize().into())
     }
 
-    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+    /// Appends whole lines, or pieces of them.
+    pub(crate) fn write(&mut self, lines: &[u8]) -> io::Result<()> {
         self.bytes += lines.len() as u64;
         let Some(encoding) = &mut self.encoding else {
             return self.out.write(lines);
@@ -177,11 +179,6 @@ impl Out {
     }
 }
 
-/// Lower-case digits.
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 impl PartSink {
     /// SHA-256 of nothing, where checksums are made.
     pub(crate) fn empty(&self) -> Option<[u8; 32]> {
@@ -191,11 +188,6 @@ impl PartSink {
     /// Opens a part outside the engine.
     pub(crate) fn begin(&self, name: &FileName) -> io::Result<PartFile> {
         self.open(name)
-    }
-
-    /// Writes into one that was opened so.
-    pub(crate) fn put(&self, part: &mut PartFile, lines: &[u8]) -> io::Result<()> {
-        part.write(lines)
     }
 
     /// Completes it.

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use fhirehose_core::client::{FileNo, Trouble};
 use fhirehose_core::error::{Error, ErrorKind};
@@ -15,6 +15,7 @@ use fhirehose_native::codec_out::Compression;
 use fhirehose_native::inflate::{Codec, Input, InputError, READ_SIZE};
 
 use super::incoming::{End, Incoming};
+use super::lines::Lines;
 use super::part::{PartFile, PartSink};
 use crate::progress::Progress;
 use crate::receipt::{Receipt, TypeSeen};
@@ -29,6 +30,10 @@ pub(crate) struct How {
     /// Where parts go.
     pub(crate) folder: PathBuf,
     pub(crate) progress: Arc<Progress>,
+    /// Do not hold numbers and sizes against the manifest.
+    pub(crate) ignores_counts: bool,
+    /// Tells one attempt from another, also from those of an earlier run.
+    pub(crate) serial: Arc<AtomicU64>,
 }
 
 /// One file.
@@ -41,6 +46,10 @@ pub(crate) struct Work {
     pub(crate) count: Option<u64>,
     /// The server says that it is compressed.
     pub(crate) coded: bool,
+    /// Bytes that the manifest says it has: as it is stored, or of its lines.
+    pub(crate) size: Option<u64>,
+    /// Nothing in how it comes says where it ends.
+    pub(crate) is_open_ended: bool,
 }
 
 impl How {
@@ -77,27 +86,28 @@ impl io::Read for Shared {
 
 /// Works one file off. Of one that is not complete nothing is left.
 pub(crate) fn work(work: &Work, incoming: Incoming, how: &How) -> Result<Receipt, Fault> {
-    let result = receive(work, incoming, how);
+    // The thread of an attempt that was given up may still be at it: no two have the same names.
+    let prefix = format!("{:06}.{}-", work.file, how.serial.fetch_add(1, Ordering::Relaxed));
+    let result = receive(work, incoming, how, &prefix);
     if result.is_err() {
-        remove_parts(&how.folder, work.file);
+        remove_parts(&how.folder, &prefix);
     }
     result
 }
 
-fn remove_parts(folder: &Path, file: FileNo) {
-    let prefix = format!("{file:06}-");
+fn remove_parts(folder: &Path, prefix: &str) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     let ours = entries
         .flatten()
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix));
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix));
     // What cannot be removed is swept by the next resume.
     ours.for_each(|entry| drop(std::fs::remove_file(entry.path())));
 }
 
-fn receive(work: &Work, incoming: Incoming, how: &How) -> Result<Receipt, Fault> {
+fn receive(work: &Work, incoming: Incoming, how: &How, prefix: &str) -> Result<Receipt, Fault> {
     let shared = Arc::new(std::sync::Mutex::new(incoming));
     let ended = || shared.lock().map_or(End::Given, |incoming| incoming.end());
-    let result = read(work, Shared(shared.clone()), how);
+    let result = read(work, Shared(shared.clone()), how, prefix);
     let result = match (result, ended()) {
         // Whatever else went wrong: the bytes are not all there, or not the right ones.
         (Err(Fault::Trouble(_)), End::Given) => Err(Fault::Given),
@@ -113,20 +123,25 @@ fn receive(work: &Work, incoming: Incoming, how: &How) -> Result<Receipt, Fault>
         (End::Unseen(_), came) => came.is_some(),
         (end, _) => end == End::Whole { verified: true },
     };
+    let is_size = |size: u64| size == receipt.wire || size == receipt.plain;
+    if !how.ignores_counts && work.size.is_some_and(|size| !is_size(size)) {
+        return Err(Fault::Trouble(Trouble::Length));
+    }
+    receipt.unbounded = work.is_open_ended && !work.coded && work.count.is_none() && work.size.is_none();
     Ok(receipt)
 }
 
 /// SHA-256 of bytes as they came.
 type Came = Option<[u8; 32]>;
 
-fn read(work: &Work, reader: Shared, how: &How) -> Result<(Receipt, Came), Fault> {
+fn read(work: &Work, reader: Shared, how: &How, prefix: &str) -> Result<(Receipt, Came), Fault> {
     let mut input = Input::from_reader("download", reader).map_err(|error| coding(&error))?;
     // Bytes that are called gzip and are none have been meddled with; the other way round they are a file that is stored so.
     if work.coded && input.codec() == Codec::Plain {
         return Err(Fault::Trouble(Trouble::Coding));
     }
-    let mut lines = Lines::new(work.count);
-    let mut keeper = Keeper::new(work, how)?;
+    let mut lines = Lines::new(work);
+    let mut keeper = Keeper::new(work, how, prefix)?;
     let mut buffer = vec![0; READ_SIZE];
     loop {
         let length = fill(&mut input, &mut buffer)?;
@@ -134,15 +149,15 @@ fn read(work: &Work, reader: Shared, how: &How) -> Result<(Receipt, Came), Fault
             break;
         }
         let block = &buffer[..length];
-        lines.take(block)?;
+        lines.take(block).map_err(Fault::Trouble)?;
         keeper.take(block)?;
         how.progress.plain.fetch_add(length as u64, Ordering::Relaxed);
     }
-    lines.finish()?;
+    lines.finish().map_err(Fault::Trouble)?;
     let is_plain = input.codec() == Codec::Plain;
-    let (mut receipt, came) = keeper.finish(lines.is_open(), lines.count)?;
-    receipt.plain = lines.bytes;
-    receipt.lines = lines.count;
+    let (mut receipt, came) = keeper.finish(lines.is_open(), lines.count())?;
+    receipt.plain = lines.bytes();
+    receipt.lines = lines.count();
     how.progress.lines.fetch_add(receipt.lines, Ordering::Relaxed);
     how.progress.kept.fetch_add(receipt.kept, Ordering::Relaxed);
     Ok((receipt, came.filter(|_| is_plain)))
@@ -165,92 +180,25 @@ fn coding(_: &InputError) -> Fault {
     Fault::Trouble(Trouble::Coding)
 }
 
-/// Counts lines and looks whether they can be NDJSON.
-struct Lines {
-    expected: Option<u64>,
-    count: u64,
-    bytes: u64,
-    /// Something stands behind the last newline.
-    open: bool,
-    /// The last byte that is no blank.
-    last: u8,
-    begun: bool,
-}
-
-impl Lines {
-    fn new(expected: Option<u64>) -> Lines {
-        Lines {
-            expected,
-            count: 0,
-            bytes: 0,
-            open: false,
-            last: b'\n',
-            begun: false,
-        }
-    }
-
-    fn take(&mut self, block: &[u8]) -> Result<(), Fault> {
-        if !self.begun {
-            let text = block.strip_prefix(b"\xef\xbb\xbf").unwrap_or(block);
-            if let Some(&first) = text.iter().find(|byte| !byte.is_ascii_whitespace()) {
-                self.begun = true;
-                if first != b'{' {
-                    return Err(Fault::Trouble(Trouble::Media));
-                }
-            }
-        }
-        self.bytes += block.len() as u64;
-        let mut start = 0;
-        for end in memchr::memchr_iter(b'\n', block) {
-            let line = &block[start..end];
-            let is_blank = line.len() < 2 && line.iter().all(u8::is_ascii_whitespace);
-            self.count += u64::from(self.open || !is_blank);
-            self.open = false;
-            start = end + 1;
-        }
-        self.open |= block[start..].iter().any(|byte| !byte.is_ascii_whitespace());
-        if let Some(&last) = block.iter().rev().find(|byte| !byte.is_ascii_whitespace()) {
-            self.last = last;
-        }
-        match self.expected {
-            // Also of a body that never ends.
-            Some(expected) if self.count > expected => Err(Fault::Trouble(Trouble::Count)),
-            _ => Ok(()),
-        }
-    }
-
-    fn is_open(&self) -> bool {
-        self.open
-    }
-
-    fn finish(&mut self) -> Result<(), Fault> {
-        self.count += u64::from(self.open);
-        // A record that was cut in its middle; by a length that was too short, say.
-        if self.begun && self.last != b'}' {
-            return Err(Fault::Trouble(Trouble::Length));
-        }
-        match self.expected {
-            Some(expected) if expected != self.count => Err(Fault::Trouble(Trouble::Count)),
-            _ => Ok(()),
-        }
-    }
-}
-
 /// Where what came goes.
 enum Keeper {
     /// Through the engine.
     Engine(Box<Export<PartSink>>),
     /// As it is.
-    Whole {
-        sink: PartSink,
-        part: Option<PartFile>,
-        name: FileName,
-    },
+    Whole(Box<Whole>),
+}
+
+/// A part that takes everything.
+struct Whole {
+    sink: PartSink,
+    /// A file without a byte has none.
+    part: Option<PartFile>,
+    name: FileName,
 }
 
 impl Keeper {
-    fn new(work: &Work, how: &How) -> Result<Keeper, Fault> {
-        let sink = PartSink::new(&how.folder, work.file, how.compression, how.hashes);
+    fn new(work: &Work, how: &How, prefix: &str) -> Result<Keeper, Fault> {
+        let sink = PartSink::new(&how.folder, prefix, how.compression, how.hashes);
         match (&how.plan, work.kind) {
             (Some(plan), FileKind::Output) => {
                 let mut export = Export::new(plan.clone(), sink);
@@ -258,7 +206,7 @@ impl Keeper {
                 export.begin_input(&name).map_err(engine)?;
                 Ok(Keeper::Engine(Box::new(export)))
             }
-            _ => Ok(Keeper::Whole {
+            _ => Ok(Keeper::Whole(Box::new(Whole {
                 sink,
                 part: None,
                 name: FileName {
@@ -266,22 +214,14 @@ impl Keeper {
                     type_name: type_of(work),
                     sequence: 0,
                 },
-            }),
+            }))),
         }
     }
 
     fn take(&mut self, block: &[u8]) -> Result<(), Fault> {
         match self {
             Keeper::Engine(export) => export.push(block).map_err(engine),
-            Keeper::Whole { sink, part, name } => {
-                if part.is_none() {
-                    *part = Some(sink.begin(name).map_err(Fault::Disk)?);
-                }
-                match part {
-                    Some(part) => sink.put(part, block).map_err(Fault::Disk),
-                    None => Ok(()),
-                }
-            }
+            Keeper::Whole(whole) => whole.take(block).map_err(Fault::Disk),
         }
     }
 
@@ -293,24 +233,35 @@ impl Keeper {
                 let (report, sink) = export.finish().map_err(engine)?;
                 Ok((filtered(&report, sink), None))
             }
-            Keeper::Whole { mut sink, part, .. } => {
-                // A file without a byte has no part.
-                let mut came = sink.empty();
-                if let Some(mut part) = part {
-                    came = part.digest();
-                    if open {
-                        sink.put(&mut part, b"\n").map_err(Fault::Disk)?;
-                    }
-                    sink.end(part, lines).map_err(Fault::Disk)?;
-                }
-                let receipt = Receipt {
-                    kept: lines,
-                    parts: sink.closed,
-                    ..Receipt::default()
-                };
-                Ok((receipt, came))
-            }
+            Keeper::Whole(whole) => whole.finish(open, lines).map_err(Fault::Disk),
         }
+    }
+}
+
+impl Whole {
+    fn take(&mut self, block: &[u8]) -> io::Result<()> {
+        let part = match &mut self.part {
+            Some(part) => part,
+            None => self.part.insert(self.sink.begin(&self.name)?),
+        };
+        part.write(block)
+    }
+
+    fn finish(mut self, open: bool, lines: u64) -> io::Result<(Receipt, Came)> {
+        let mut came = self.sink.empty();
+        if let Some(mut part) = self.part.take() {
+            came = part.digest();
+            if open {
+                part.write(b"\n")?;
+            }
+            self.sink.end(part, lines)?;
+        }
+        let receipt = Receipt {
+            kept: lines,
+            parts: self.sink.closed,
+            ..Receipt::default()
+        };
+        Ok((receipt, came))
     }
 }
 
@@ -356,38 +307,4 @@ fn type_of(work: &Work) -> String {
         .as_ref()
         .filter(is_name)
         .map_or_else(|| default.to_owned(), Clone::clone)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn counted(blocks: &[&[u8]], expected: Option<u64>) -> Result<u64, Trouble> {
-        let mut lines = Lines::new(expected);
-        let trouble = |fault| match fault {
-            Fault::Trouble(trouble) => trouble,
-            other => panic!("{other:?}"),
-        };
-        for block in blocks {
-            lines.take(block).map_err(trouble)?;
-        }
-        lines.finish().map_err(trouble)?;
-        Ok(lines.count)
-    }
-
-    #[test]
-    fn blank_lines_do_not_count_and_a_last_line_needs_no_newline() {
-        assert_eq!(counted(&[b"{}\n\r\n{}\n\n{", b"}"], None), Ok(3));
-        assert_eq!(counted(&[b"{}\n", b"\n", b"{}\n"], Some(2)), Ok(2));
-        assert_eq!(counted(&[b""], Some(0)), Ok(0));
-        assert_eq!(counted(&[b"\xef\xbb\xbf{}\n"], None), Ok(1));
-    }
-
-    #[test]
-    fn what_is_no_ndjson_or_was_cut_is_told() {
-        assert_eq!(counted(&[b"<html>"], None), Err(Trouble::Media));
-        assert_eq!(counted(&[b"{\"a\":1,\"b"], None), Err(Trouble::Length));
-        assert_eq!(counted(&[b"{}\n{}\n"], Some(3)), Err(Trouble::Count));
-        assert_eq!(counted(&[b"{}\n{}\n{}\n", b"{}"], Some(2)), Err(Trouble::Count));
-    }
 }

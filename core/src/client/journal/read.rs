@@ -44,7 +44,7 @@ fn bad(message: String) -> Failure {
 /// Whether a line speaks only of files that are known, so that nobody has to ask later.
 fn fits(line: &Line, files: &mut usize) -> bool {
     match line {
-        Line::Safe(file, _) => file < files,
+        Line::Safe(file, _) | Line::Gone(file) => file < files,
         Line::Page(page) => page.entries.iter().all(|entry| match entry {
             Entry::Known(file) => *file < *files,
             Entry::New(_) => {
@@ -89,6 +89,7 @@ fn line(root: Node<'_>) -> Option<Line> {
         "complete" => Line::Complete,
         "fetched" => Line::Fetched,
         "safe" => Line::Safe(number(value)?, text_of(root, "receipt")?),
+        "gone" => Line::Gone(number(value)?),
         "warning" => Line::Warning(value.text()?.into_owned()),
         "cancel" => Line::Cancel,
         "deleted" => Line::Deleted,

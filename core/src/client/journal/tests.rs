@@ -56,6 +56,7 @@ fn lines() -> Vec<Line> {
         Line::Safe(1, r#"{"path":"x\n","n":1}"#.into()),
         Line::Fetched,
         Line::Warning("odd".into()),
+        Line::Gone(1),
         Line::Cancel,
         Line::Deleted,
         Line::Done,
@@ -91,7 +92,7 @@ fn every_prefix_holds_the_lines_that_end_in_it() {
         let count = prefix.matches('\n').count();
         assert_eq!(
             whole_lines(prefix.as_bytes()),
-            prefix[..prefix.rfind('\n').map_or(0, |at| at + 1)].as_bytes()
+            &prefix.as_bytes()[..prefix.rfind('\n').map_or(0, |at| at + 1)]
         );
         match read(prefix) {
             Ok((_, found)) => assert_eq!(found[..], lines()[..count - 1]),

@@ -124,7 +124,7 @@ impl Downloads {
             why: None,
         });
         match wrong {
-            None => self.to_host(file, false),
+            None => self.enlist(file, false),
             Some(why) => self.lose(file, why.to_owned()),
         }
         file
@@ -145,11 +145,11 @@ impl Downloads {
             found.walk = walk;
             let (is_ready, was) = (found.state == State::Ready, found.host);
             if is_ready && self.host_of(file) != was {
-                self.to_host(file, false);
+                self.enlist(file, false);
             }
         }
         if self.stale.remove(&file) {
-            self.to_host(file, true);
+            self.enlist(file, true);
         }
     }
 
@@ -163,7 +163,7 @@ impl Downloads {
     }
 
     /// Puts a file among those of its host that are ready.
-    fn to_host(&mut self, file: FileNo, first: bool) {
+    fn enlist(&mut self, file: FileNo, first: bool) {
         let Some(host) = self.host_of(file) else {
             return self.lose(file, "it is no http or https URL".to_owned());
         };
@@ -185,7 +185,7 @@ impl Downloads {
     pub(super) fn wake(&mut self, now: Millis) {
         while let Some(&(due, file)) = self.later.first().filter(|(due, _)| *due <= now) {
             self.later.remove(&(due, file));
-            self.to_host(file, true);
+            self.enlist(file, true);
         }
         while let Some(&(until, host)) = self.held.first().filter(|(until, _)| *until <= now) {
             self.held.remove(&(until, host));
@@ -293,7 +293,7 @@ impl Downloads {
         let active: Vec<FileNo> = self.active.keys().copied().collect();
         for file in active {
             self.end(file);
-            self.to_host(file, true);
+            self.enlist(file, true);
         }
     }
 
@@ -320,9 +320,19 @@ impl Downloads {
         }
     }
 
+    /// It was safe, and is not any more. `false` where it was not.
+    pub(super) fn forget(&mut self, file: FileNo) -> bool {
+        let found = self.files.get_mut(file).filter(|found| found.state == State::Safe);
+        let Some(found) = found else { return false };
+        found.receipt = None;
+        self.safe -= 1;
+        self.enlist(file, true);
+        true
+    }
+
     /// It begins next.
     pub(super) fn put_first(&mut self, file: FileNo) {
-        self.to_host(file, true);
+        self.enlist(file, true);
     }
 
     /// It begins then.

@@ -122,6 +122,38 @@ impl Client {
         self.files.keep(number, receipt);
     }
 
+    /// A file that was safe is not there any more: whatever has been thought to be the end was none.
+    pub(super) fn gone(&mut self, number: FileNo) {
+        if !self.files.forget(number) {
+            return;
+        }
+        self.lines.push_back(Line::Gone(number));
+        if self.is_cancelled {
+            return;
+        }
+        if self.job.is_deleted {
+            return self.end_without_files();
+        }
+        if self.end == Some(Step::Done) {
+            self.end = None;
+        }
+        if self.stage == Stage::Delete {
+            // An answer to a deletion that is under way is passed over; the files then tell whether it worked.
+            self.stage = Stage::Job;
+            self.talk = None;
+        }
+    }
+
+    pub(super) fn end_without_files(&mut self) {
+        let total = self.files.all().len();
+        let gone = total - self.files.safe();
+        let message = format!(
+            "{gone} of {total} files had been fetched and are not on the disk any more, and the job is deleted at the server: \
+             they cannot be fetched again; begin a new export"
+        );
+        self.fail("files-gone", &message, false);
+    }
+
     pub(super) fn unfetched(&mut self, number: FileNo, why: Unfetched<'_>, progress: bool, now: Millis) {
         if self.files.flight(number).is_none() {
             return;

@@ -50,7 +50,8 @@ impl Client {
 
     fn accepted(&mut self, answer: &Answer<'_>, now: Millis) {
         let Some(from) = self.kick_off_place() else { return };
-        let Some(location) = values(answer.headers, "content-location").next() else {
+        let mut locations = values(answer.headers, "content-location").filter(|text| !text.trim().is_empty());
+        let Some(location) = locations.next() else {
             let message = "the server accepted the export, and did not say where to ask for it (no Content-Location)";
             return self.refuse("no-status-url", message, false);
         };

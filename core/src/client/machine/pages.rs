@@ -59,6 +59,7 @@ impl Client {
             }
             return self.end_walk();
         }
+        self.walk.differs = 0;
         // The chain of a running job has ended. It is complete when every page of it, the first one too, is final.
         self.walk.from_start |= is_final;
         self.wait_to_poll(answer, now);

@@ -51,6 +51,10 @@ impl Client {
             Line::Complete => self.job.is_complete = true,
             Line::Fetched => {}
             Line::Safe(file, receipt) => self.files.restore(file, receipt),
+            Line::Gone(file) => {
+                self.files.forget(file);
+                left.is_done = false;
+            }
             Line::Warning(text) => self.warnings.push(text),
             Line::Cancel => self.is_cancelled = true,
             Line::Deleted => self.job.is_deleted = true,
@@ -105,6 +109,8 @@ impl Client {
     fn go_on(&mut self, left: &Left) {
         if left.is_done {
             self.end = Some(Step::Done);
+        } else if self.job.is_deleted && !self.is_cancelled && self.files.safe() < self.files.all().len() {
+            self.end_without_files();
         } else if self.is_cancelled {
             match self.job.status_url {
                 Some(_) if !self.job.is_deleted => self.begin_deletion(0),

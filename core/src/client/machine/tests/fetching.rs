@@ -196,6 +196,40 @@ fn dead_urls_make_the_manifest_be_asked_for_again() {
 }
 
 #[test]
+fn a_fresh_url_that_has_come_meanwhile_is_taken_at_once() {
+    let mut stage = listed(4);
+    stage.fetches();
+    stage.unfetched(0, 403, &[], "");
+    assert_eq!(stage.call().what, What::Status);
+    stage.answer(200, &[], &manifest("https://h.example/fresh/", 4));
+    assert_eq!(stage.fetch().file, 0);
+    // It began with the old one.
+    stage.unfetched(1, 403, &[], "");
+    let Step::Fetch(fetch) = stage.step() else {
+        panic!("without asking for the manifest again")
+    };
+    assert_eq!(
+        (fetch.file, fetch.url.as_str()),
+        (1, "https://h.example/fresh/1.ndjson")
+    );
+}
+
+#[test]
+fn where_fresh_urls_do_not_help_the_others_are_not_held_up_by_asking_for_them() {
+    let mut stage = listed(20);
+    stage.fetches();
+    stage.unfetched(0, 404, &[], "");
+    assert_eq!(stage.call().what, What::Status);
+    stage.fetched(1);
+    assert!(stage.fetches().is_empty());
+    stage.answer(200, &[], &manifest(FILES, 20));
+    assert!(stage.fetches().iter().any(|fetch| fetch.file == 0));
+    stage.unfetched(0, 404, &[], "");
+    let others = stage.fetches();
+    assert!(!others.is_empty() && others.iter().all(|fetch| fetch.file != 0));
+}
+
+#[test]
 fn a_file_that_stays_refused_is_given_up_and_the_others_are_not() {
     let mut stage = listed(2);
     stage.fetches();
@@ -372,14 +406,14 @@ fn twenty_thousand_files_take_no_time() {
     while done < 20_000 {
         active.extend(stage.fetches().iter().map(|fetch| fetch.file));
         let file = active.remove(0);
-        // Every hundredth breaks once, every thousandth has a dead URL.
+        // Every hundredth breaks once, two have a dead URL.
         let failed = stage.file(file).failed;
         match file {
             _ if failed > 0 || file % 100 != 7 => {
                 stage.fetched(file);
                 done += 1;
             }
-            _ if file % 1_000 == 7 => stage.unfetched(file, 403, &[], ""),
+            _ if file % 10_000 == 7 => stage.unfetched(file, 403, &[], ""),
             _ => stage.broken(file, Trouble::Broken, false),
         }
         if active.is_empty() {

@@ -327,6 +327,22 @@ fn a_running_job_may_give_files_and_pages() {
 }
 
 #[test]
+fn a_manifest_that_differs_now_and_then_does_not_add_up() {
+    let mut stage = partial();
+    stage.answer(202, &[], &manifest(FILES, 1));
+    assert_eq!(stage.fetch().file, 0);
+    for _ in 0..20 {
+        stage.call();
+        stage.answer(202, &[], &manifest(FILES, 1));
+        stage.call();
+        stage.answer(202, &[], &manifest(FILES, 0));
+    }
+    stage.call();
+    stage.answer(200, &[], &manifest(FILES, 1));
+    assert!(stage.client.facts().is_complete);
+}
+
+#[test]
 fn a_running_jobs_page_may_grow_and_keeps_its_files() {
     let mut stage = partial();
     stage.answer(202, &[], &manifest_of(&["https://h.example/f/b"], ""));

@@ -1,7 +1,7 @@
 //! Going on from a journal, wherever it ends.
 
 use super::stage::{JOB, Stage, manifest, order};
-use crate::client::{Client, FileState, Settings, Step, What, whole_lines};
+use crate::client::{Client, Event, FileState, Settings, Step, What, whole_lines};
 
 fn settings() -> Settings {
     Settings::default()
@@ -41,6 +41,17 @@ fn files_with_receipts_are_not_fetched_again() {
     assert_eq!(again.file(1).receipt, Some(r#"{"file":1}"#));
     assert_eq!(again.client.facts().transaction_time, Some("2026-01-01T00:00:00Z"));
     assert_eq!(again.client.order(), Some(&order()));
+}
+
+#[test]
+fn what_was_not_to_be_fetched_is_not_fetched_after_a_crash_either() {
+    let mut stage = Stage::accepted(order(), &settings());
+    stage.call();
+    stage.answer(200, &[], &manifest("http://elsewhere.example/", 1));
+    assert_eq!(stage.failure().code, "files-missing");
+    let mut again = stage.resumed(&settings());
+    assert_eq!(again.file(0).state, FileState::Lost);
+    assert_eq!(again.failure().code, "files-missing");
 }
 
 #[test]
@@ -105,6 +116,110 @@ fn what_is_done_is_done() {
     // Between the two last lines.
     again.journal.truncate(again.journal.len() - "{\"done\":true}\n".len());
     assert_eq!(again.resumed(&settings()).step(), Step::Done);
+}
+
+/// A client with both files of its job.
+fn both(settings: &Settings) -> Stage {
+    let mut stage = Stage::listed(2, settings);
+    stage.fetches();
+    stage.fetched(0);
+    stage.fetched(1);
+    stage
+}
+
+#[test]
+fn what_a_receipt_promised_and_is_not_there_is_fetched_again() {
+    let mut stage = Stage::listed(3, &settings());
+    stage.fetches();
+    stage.fetched(0);
+    stage.fetched(1);
+    stage.step();
+    let mut again = stage.resumed(&settings());
+    again.gone(1);
+    assert!(
+        matches!(again.client.next(again.now), Step::Remember { line, sync: true } if line == r#"{"gone":1}"#),
+        "those who come later know"
+    );
+    again.journal.push_str("{\"gone\":1}\n");
+    let files = |stage: &mut Stage| -> Vec<usize> { stage.fetches().iter().map(|fetch| fetch.file).collect() };
+    assert_eq!(files(&mut again), [1, 2]);
+    assert_eq!(again.file(1).receipt, None);
+    let mut later = again.resumed(&settings());
+    assert_eq!(files(&mut later), [1, 2]);
+    // Of what is not safe nothing can be gone.
+    later.gone(2);
+    later.gone(7);
+    later.fetched(1);
+    later.step();
+    assert_eq!(later.journal.matches("gone").count(), 1);
+    assert_eq!(files(&mut later.resumed(&settings())), [2]);
+}
+
+#[test]
+fn a_file_that_is_gone_before_the_deletion_is_fetched_before_it() {
+    let mut stage = both(&settings());
+    // The deletion is due, and has not been sent; and, the second time, it has been.
+    stage.step();
+    for mut stage in [stage.resumed(&settings()), stage] {
+        stage.gone(0);
+        assert_eq!(stage.fetch().file, 0);
+        assert!(matches!(stage.step(), Step::Wait { .. }));
+        stage.fetched(0);
+        assert_eq!(stage.call().what, What::Delete);
+        stage.answer(202, &[], "");
+        assert_eq!(stage.step(), Step::Done);
+        assert_eq!(stage.resumed(&settings()).step(), Step::Done);
+    }
+}
+
+#[test]
+fn a_file_that_is_gone_at_the_end_is_fetched_where_the_job_is_kept() {
+    let settings = Settings {
+        keep_job: true,
+        ..settings()
+    };
+    let mut stage = both(&settings);
+    assert_eq!(stage.step(), Step::Done);
+    stage.gone(1);
+    assert_eq!(stage.fetch().file, 1);
+    let mut again = stage.resumed(&settings);
+    assert_eq!(again.fetch().file, 1);
+    again.fetched(1);
+    assert_eq!(again.step(), Step::Done);
+}
+
+#[test]
+fn a_file_that_is_gone_after_the_deletion_is_a_failure() {
+    let mut stage = both(&settings());
+    stage.call();
+    stage.answer(202, &[], "");
+    assert_eq!(stage.step(), Step::Done);
+    let mut resumed = stage.resumed(&settings());
+    for again in [&mut stage, &mut resumed] {
+        again.gone(1);
+        let failure = again.failure();
+        assert_eq!((failure.code, failure.resumable), ("files-gone", false));
+        assert!(failure.message.contains("1 of 2 files") && failure.message.contains("deleted"));
+        let mut later = again.resumed(&settings());
+        later.gone(0);
+        assert!(later.failure().message.contains("2 of 2 files"));
+        assert_eq!(later.file(0).state, FileState::Waiting);
+    }
+}
+
+#[test]
+fn what_is_cancelled_stays_so_whatever_is_gone() {
+    let mut stage = Stage::listed(2, &settings());
+    stage.fetches();
+    stage.fetched(0);
+    stage.client.happened(Event::Cancel, stage.now);
+    stage.step();
+    let mut again = stage.resumed(&settings());
+    again.gone(0);
+    assert_eq!(again.call().what, What::Delete);
+    again.answer(202, &[], "");
+    assert_eq!(again.failure().code, "cancelled");
+    assert_eq!(again.resumed(&settings()).failure().code, "cancelled");
 }
 
 #[test]

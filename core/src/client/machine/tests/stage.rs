@@ -19,6 +19,8 @@ pub(super) struct Stage {
     /// Sends and fetches with the token.
     pub(super) with_token: Vec<String>,
     call: u64,
+    /// Steps so far: a client that goes round in circles is to fail its test, and not to hang it.
+    steps: u32,
     /// A step that was looked at and not taken.
     next: Option<Step>,
 }
@@ -84,6 +86,7 @@ impl Stage {
             authorized: 0,
             with_token: Vec::new(),
             call: 0,
+            steps: 0,
             next: None,
         }
     }
@@ -125,6 +128,8 @@ impl Stage {
             return step;
         }
         loop {
+            self.steps += 1;
+            assert!(self.steps < 500_000, "no end");
             match self.client.next(self.now) {
                 Step::Remember { line, .. } => {
                     assert!(!line.contains('\n'), "{line}");
@@ -228,6 +233,10 @@ impl Stage {
     pub(super) fn fetched(&mut self, file: usize) {
         let receipt = format!(r#"{{"file":{file}}}"#);
         self.client.happened(Event::Fetched { file, receipt }, self.now);
+    }
+
+    pub(super) fn gone(&mut self, file: usize) {
+        self.client.happened(Event::Gone { file }, self.now);
     }
 
     pub(super) fn unfetched(&mut self, file: usize, status: u16, headers: &[(&str, &str)], body: &str) {

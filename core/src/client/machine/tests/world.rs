@@ -131,7 +131,19 @@ impl World {
         ];
         let busy = header("Retry-After", WAITS[self.dice.below(8) as usize]);
         let outcome = r#"{"resourceType":"OperationOutcome","issue":[{"code":"THROTTLED"}]}"#;
-        Some(match self.dice.below(9) {
+        let elsewhere = [
+            "https://evil.example/x",
+            "https://h.example.evil.example/x",
+            "/moved",
+            "http://h.example/x",
+        ];
+        let elsewhere = header("Location", elsewhere[self.dice.below(4) as usize]);
+        Some(match self.dice.below(10) {
+            9 => Reply::Answer(
+                [301, 302, 303, 307, 308][self.dice.below(5) as usize],
+                elsewhere,
+                String::new(),
+            ),
             0 => Reply::Answer(429, busy, outcome.into()),
             1 => Reply::Answer(503, busy, String::new()),
             2 => Reply::Answer(500, Vec::new(), String::new()),
@@ -153,6 +165,9 @@ impl World {
                 self.kick_off(now);
             }
             return fault;
+        }
+        if call.url.contains("evil.example") || call.url.ends_with("/moved") {
+            return Reply::Answer(503, Vec::new(), String::new());
         }
         if self.is_refused(call.with_token, now) {
             return Reply::Answer(401, Vec::new(), String::new());
@@ -261,6 +276,9 @@ impl World {
         let is_own = fetch.url.starts_with(ORIGIN);
         if is_own && self.is_refused(fetch.with_token, now) {
             return Reply::Answer(401, Vec::new(), String::new());
+        }
+        if fetch.url.contains("evil.example") || fetch.url.ends_with("/moved") {
+            return Reply::Answer(503, Vec::new(), String::new());
         }
         let plain = fetch.url.split('?').next().unwrap_or_default();
         let identity = plain.rsplit_once("/f/").expect("a file").1.to_owned();
