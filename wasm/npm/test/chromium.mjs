@@ -36,9 +36,10 @@ export async function browser() {
   return started;
 }
 
-/** Opens a page and waits for `window.done`; complaints of the page are errors. */
-export async function done(started, url, timeout = 30_000) {
+/** Opens a page and waits for `window.done`; complaints of the page are errors. `watch` is given the page before it loads. */
+export async function done(started, url, timeout = 30_000, watch = async () => {}) {
   const page = await started.newPage();
+  await watch(page);
   const complaints = [];
   page.on("console", (message) => {
     if (["error", "warning"].includes(message.type())) complaints.push(message.text());

@@ -28,6 +28,9 @@ test("the tarball holds what it should, and no paths of the machine that built i
     assert.ok(tarball.files.includes(file), file);
   }
   assert.ok(!tarball.files.some((file) => /\.ts$/.test(file) && !/\.d\.ts$/.test(file)), "sources");
+  const root = readFileSync(new URL("../../../Cargo.toml", import.meta.url), "utf8");
+  const { version } = JSON.parse(readFileSync(join(project, "node_modules/fhirehose/package.json"), "utf8"));
+  assert.equal(version, /^version = "(.*)"$/m.exec(root)[1], "the version is not that of the workspace");
   const home = process.env.HOME;
   const here = fileURLToPath(new URL("../../../", import.meta.url));
   for (const file of tarball.files) {
