@@ -39,6 +39,9 @@ impl Default for HttpOptions {
     }
 }
 
+/// Most bytes of the text of a refusal.
+const MOST_OF_REFUSAL: u64 = 256 << 10;
+
 /// The answer to a request, with its body.
 #[derive(Debug)]
 pub(crate) struct Got {
@@ -168,19 +171,27 @@ pub(crate) async fn read_small(mut response: Response, most: u64) -> Result<Got,
         .headers()
         .get("content-encoding")
         .is_some_and(|coding| coding.as_bytes().eq_ignore_ascii_case(b"gzip"));
+    // A refusal is one however long its text is, and wherever that breaks off.
+    let is_refusal = status >= 300;
+    let most = if is_refusal { most.min(MOST_OF_REFUSAL) } else { most };
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| trouble(&error))? {
-        if (body.len() + chunk.len()) as u64 > most {
-            return Err(Trouble::TooLarge);
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if (body.len() + chunk.len()) as u64 <= most => body.extend_from_slice(&chunk),
+            Ok(None) => break,
+            Ok(Some(_)) | Err(_) if is_refusal => break,
+            Ok(Some(_)) => return Err(Trouble::TooLarge),
+            Err(error) => return Err(trouble(&error)),
         }
-        body.extend_from_slice(&chunk);
     }
     if is_gzip && !body.is_empty() {
         let mut inflated = Vec::new();
         let inflate = flate2::read::MultiGzDecoder::new(&body[..]);
         let read = inflate.take(most.saturating_add(1)).read_to_end(&mut inflated);
-        read.map_err(|_| Trouble::Coding)?;
-        if inflated.len() as u64 > most {
+        if read.is_err() && !is_refusal {
+            return Err(Trouble::Coding);
+        }
+        if !is_refusal && inflated.len() as u64 > most {
             return Err(Trouble::TooLarge);
         }
         body = inflated;

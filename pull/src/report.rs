@@ -148,12 +148,23 @@ pub fn patients(out: &Path) -> Result<Option<Vec<String>>, PullError> {
 /// What the server's manifest says of the whole.
 pub(crate) fn said(client: &Client, is_filtered: bool) -> Said {
     let facts = client.facts();
-    // The URL of where a file goes on may be relative: its last part tells files apart, too.
-    let last = |url: &str| url.rsplit('/').next().unwrap_or_default().to_owned();
     let continues_somewhere = client.files().any(|file| file.continues_in.is_some());
-    let named = client.files().filter(|_| continues_somewhere);
-    let numbers: HashMap<String, FileNo> = named.map(|file| (last(file.url), file.number)).collect();
-    let number = |url: &str| numbers.get(&last(url)).copied();
+    let named: Vec<(&str, FileNo)> = client
+        .files()
+        .filter(|_| continues_somewhere)
+        .map(|file| (file.url, file.number))
+        .collect();
+    let whole: HashMap<&str, FileNo> = named.iter().copied().collect();
+    // The URL of where a file goes on may be relative: then it is the end of another's, if of only one.
+    let number = |url: &str| {
+        let end = format!("/{}", url.trim_start_matches(['.', '/']));
+        let mut ending = named.iter().filter(|(other, _)| other.ends_with(&end));
+        let only = ending
+            .next()
+            .filter(|_| ending.next().is_none())
+            .map(|(_, number)| *number);
+        whole.get(url).copied().or(only)
+    };
     let continues = client
         .files()
         .filter_map(|file| Some((file.number, number(file.continues_in?)?)));
