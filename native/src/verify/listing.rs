@@ -201,7 +201,7 @@ pub(super) fn about(severity: Severity, rule: &'static str, file: &str, message:
     Finding {
         severity,
         rule,
-        file: Some(file.to_owned()),
+        file: Some(harmless(file)),
         count: 1,
         places: Vec::new(),
         message: message.into(),
@@ -211,7 +211,14 @@ pub(super) fn about(severity: Severity, rule: &'static str, file: &str, message:
 fn relative(home: &Path, path: &Path) -> String {
     let inside = path.strip_prefix(home).unwrap_or(path);
     let parts = inside.components().map(|part| part.as_os_str().to_string_lossy());
-    parts.collect::<Vec<_>>().join("/")
+    harmless(&parts.collect::<Vec<_>>().join("/"))
+}
+
+/// A name without what a terminal would obey: names are a server's to choose.
+fn harmless(name: &str) -> String {
+    let is_harmful =
+        |letter: char| letter.is_control() || matches!(letter, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    name.replace(is_harmful, "\u{fffd}")
 }
 
 /// A URL without what may be a signature.

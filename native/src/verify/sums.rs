@@ -1,6 +1,6 @@
 //! Checksums: a file `SHA256SUMS` in the format of `sha256sum`, held against the files of an export.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -47,6 +47,24 @@ pub(super) fn check(
             return Ok(None);
         }
     };
+    let files = listed_in(&text, &home, findings);
+    let summed: BTreeSet<&Path> = files.iter().map(|(_, path)| path.as_path()).collect();
+    for file in listed.iter().filter(|file| !summed.contains(file.path.as_path())) {
+        findings.push(about(
+            Severity::Error,
+            "no-checksum",
+            &file.name,
+            "SHA256SUMS does not list it",
+        ));
+    }
+    let (right, mut wrong) = compare(&files, threads, cancel);
+    wrong.sort_by(|one, other| one.file.cmp(&other.file));
+    findings.extend(wrong);
+    Ok(Some(right))
+}
+
+/// The sums of a file of checksums, with the files that they are of.
+fn listed_in(text: &[u8], home: &Path, findings: &mut Vec<Finding>) -> Vec<(Sum, PathBuf)> {
     let mut files: Vec<(Sum, PathBuf)> = Vec::new();
     let mut by_path: BTreeMap<PathBuf, usize> = BTreeMap::new();
     for (index, line) in text.split(|byte| *byte == b'\n').enumerate() {
@@ -60,7 +78,7 @@ pub(super) fn check(
             continue;
         };
         // A name, not a URL: what looks like an escape in it is one of the file system's.
-        let path = match named(&home, &sum.name) {
+        let path = match named(home, &sum.name) {
             Ok(path) => path,
             Err(Unfound::Outside) => {
                 findings.push(wrong(
@@ -102,18 +120,7 @@ pub(super) fn check(
             }
         }
     }
-    for file in listed.iter().filter(|file| !by_path.contains_key(&file.path)) {
-        findings.push(about(
-            Severity::Error,
-            "no-checksum",
-            &file.name,
-            "SHA256SUMS does not list it",
-        ));
-    }
-    let (right, mut wrong) = compare(&files, threads, cancel);
-    wrong.sort_by(|one, other| one.file.cmp(&other.file));
-    findings.extend(wrong);
-    Ok(Some(right))
+    files
 }
 
 /// Hashes every file; each by one thread.

@@ -231,3 +231,28 @@ fn checksums_are_not_those_of_another_folder() {
     std::os::unix::fs::symlink(elsewhere.path(), export.path(SUMS)).expect("links");
     assert_eq!(export.found(), ["outside SHA256SUMS 1"]);
 }
+
+#[cfg(unix)]
+#[test]
+fn names_say_nothing_to_a_terminal() {
+    let export = Export::new();
+    let listed = sums(export.write());
+    let digits = &listed[..64];
+    fs::write(export.path(SUMS), format!("{listed}{digits}  \u{1b}[2Jb\n")).expect("writes");
+    fs::write(export.path("\u{1b}]0;x\u{7}\u{202e}.ndjson"), "").expect("writes");
+    let own = "\u{1b}c.ndjson";
+    fs::rename(export.path("Patient.000.ndjson"), export.path(own)).expect("renames");
+    edit(&export, own, |all| all[4] = "{".into());
+    edit_manifest(&export, "Patient.000.ndjson", "\\u001bc.ndjson");
+    edit_manifest(&export, "Observation.000.ndjson", "\\u001b[2Ja.ndjson");
+    let verified = export.verify();
+    let rules: BTreeSet<&str> = verified.findings.iter().map(|finding| finding.rule).collect();
+    assert!(
+        ["missing-file", "unlisted-file", "syntax"]
+            .iter()
+            .all(|rule| rules.contains(rule))
+    );
+    let found = shown(&verified).join("\n");
+    assert!(found.contains("missing-file \u{fffd}[2Jb 1"), "{found:?}");
+    assert!(!found.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{found:?}");
+}
