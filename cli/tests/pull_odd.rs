@@ -536,10 +536,10 @@ fn a_job_that_the_server_does_not_delete_is_not_forgotten() {
         .ends(3)
         .tells(&["could not be deleted", "405"]);
     assert!(folder.path("out/.fhirehose-pull/journal").exists());
-    folder
-        .run(&["pull", "--resume", "out"])
-        .ends(0)
-        .tells(&["could not be deleted"]);
+    // Whoever wants only the folder back says so.
+    folder.run(&["pull", "--cancel", "out", "--keep-job"]).ends(0);
+    assert_eq!(folder.files("out"), [""; 0]);
+    pull(&folder, &server, &[]).ends(0).tells(&["could not be deleted"]);
 }
 
 #[test]

@@ -118,7 +118,6 @@ fn run(pull: &Pull, progress: &Arc<Progress>, stop: &Stop, cancels: bool) -> Res
         folder: folder.parts(),
         progress: progress.clone(),
         ignores_counts: pull.settings.ignore_counts,
-        max_line: pull.keep.max_line,
         types: Arc::new(types()),
         // Other numbers than those of an earlier run.
         serial: Arc::new(AtomicU64::new(clock::now())),

@@ -34,8 +34,6 @@ const CHECKSUMS: &str = "SHA256SUMS";
 pub struct Keep {
     /// What resources have to pass; `None`: they are taken as they come.
     pub plan: Option<Plan>,
-    /// Longest line of what comes; a file with a longer one does not end.
-    pub max_line: usize,
     /// Compression of the output.
     pub compression: Compression,
     /// Write a list of SHA-256 sums.

@@ -123,6 +123,14 @@ impl Http {
         read_small(response, most).await
     }
 
+    /// Reads what came instead of a file.
+    pub(crate) async fn refusal(&self, response: Response) -> Result<Got, Trouble> {
+        let read = read_small(response, MOST_OF_REFUSAL);
+        tokio::time::timeout(self.call, read)
+            .await
+            .unwrap_or(Err(Trouble::Timeout))
+    }
+
     /// Asks for a file; the head of the answer comes back as soon as it is there.
     pub(crate) async fn open(&self, url: &str, headers: HeaderMap, token: Option<&str>) -> Result<Response, Trouble> {
         let request = self.client(url).get(url).headers(headers);
@@ -164,7 +172,7 @@ fn with_token(request: RequestBuilder, token: Option<&str>) -> Result<RequestBui
 }
 
 /// Reads a body of at most so many bytes, inflated.
-pub(crate) async fn read_small(mut response: Response, most: u64) -> Result<Got, Trouble> {
+async fn read_small(mut response: Response, most: u64) -> Result<Got, Trouble> {
     let status = response.status().as_u16();
     let headers = headers(response.headers());
     let is_gzip = response

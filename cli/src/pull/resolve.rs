@@ -201,7 +201,6 @@ fn keep(args: &PullArgs, base: &str, patients: Option<&Arc<IdSet>>, faults: &mut
     };
     Some(Keep {
         plan,
-        max_line: args.fetch.max_line,
         compression,
         checksums: !args.fetch.no_checksums,
         generation: match args.files.ig {

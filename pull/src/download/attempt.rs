@@ -89,7 +89,7 @@ pub(crate) async fn attempt(
         // The rest of something else, or of nothing: from the start.
         (206 | 416, _) => return ended(Ended::Trouble(Trouble::Broken), None, false),
         (_, held) => {
-            return match http::read_small(response, u64::MAX).await {
+            return match http.refusal(response).await {
                 Ok(mut got) => {
                     http::mask(&mut got.body, token.as_deref().unwrap_or_default().as_bytes());
                     ended(Ended::Refused(got), held, false)

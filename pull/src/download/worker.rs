@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use fhirehose_core::client::{FileNo, Trouble};
 use fhirehose_core::error::{Error, ErrorKind};
 use fhirehose_core::export::Export;
+use fhirehose_core::frame::MAX_MAX_LINE;
 use fhirehose_core::plan::Plan;
 use fhirehose_core::report::Report;
 use fhirehose_core::sink::{FileKind, FileName};
@@ -34,8 +35,6 @@ pub(crate) struct How {
     pub(crate) progress: Arc<Progress>,
     /// Do not hold numbers and sizes against the manifest.
     pub(crate) ignores_counts: bool,
-    /// Longest line.
-    pub(crate) max_line: usize,
     /// The types that there are, as FHIR spells them: nothing else becomes the name of a file.
     pub(crate) types: Arc<HashSet<String>>,
     /// Tells one attempt from another, also from those of an earlier run.
@@ -146,7 +145,7 @@ fn read(work: &Work, reader: Shared, how: &How, prefix: &str) -> Result<(Receipt
     if work.coded && input.codec() == Codec::Plain {
         return Err(Fault::Trouble(Trouble::Coding));
     }
-    let mut lines = Lines::new(work, how.max_line);
+    let mut lines = Lines::new(work, MAX_MAX_LINE);
     let mut keeper = Keeper::new(work, how, prefix)?;
     let mut buffer = vec![0; READ_SIZE];
     loop {
