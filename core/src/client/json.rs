@@ -39,6 +39,8 @@ pub enum FaultKind {
     Deep,
     /// Four gigabytes and more.
     Long,
+    /// More values and names than were wanted.
+    Many,
     /// A byte order mark where none is taken.
     Mark,
 }
@@ -66,6 +68,7 @@ impl fmt::Display for Fault {
             FaultKind::Trailing => "something behind the end of the JSON text",
             FaultKind::Deep => "arrays and objects lie too deep in each other",
             FaultKind::Long => "the JSON text is too long",
+            FaultKind::Many => "the JSON text holds more values than can be meant",
             FaultKind::Mark => "a byte order mark in front of the JSON text",
         })
     }
@@ -149,12 +152,17 @@ pub fn parse(text: &[u8]) -> Result<Document<'_>, Fault> {
     if text.starts_with(MARK) {
         return Err(fault(0, FaultKind::Mark));
     }
-    parse_from(text, 0)
+    parse_from(text, 0, usize::MAX)
 }
 
 /// The same, but passes over a byte order mark; whether there was one is [`has_mark`].
 pub fn parse_marked(text: &[u8]) -> Result<Document<'_>, Fault> {
-    parse_from(text, if has_mark(text) { MARK.len() } else { 0 })
+    parse_within(text, usize::MAX)
+}
+
+/// The same, with at most so many values and names: memory is bounded by them, and not by the length of the text.
+pub(super) fn parse_within(text: &[u8], most: usize) -> Result<Document<'_>, Fault> {
+    parse_from(text, if has_mark(text) { MARK.len() } else { 0 }, most)
 }
 
 /// Whether the text begins with a byte order mark.
@@ -176,7 +184,7 @@ fn fault(at: usize, kind: FaultKind) -> Fault {
     Fault { at, kind }
 }
 
-fn parse_from(bytes: &[u8], start: usize) -> Result<Document<'_>, Fault> {
+fn parse_from(bytes: &[u8], start: usize, most: usize) -> Result<Document<'_>, Fault> {
     if u32::try_from(bytes.len()).is_err() {
         return Err(fault(0, FaultKind::Long));
     }
@@ -184,6 +192,7 @@ fn parse_from(bytes: &[u8], start: usize) -> Result<Document<'_>, Fault> {
     let mut reader = Reader {
         text,
         at: start,
+        most,
         entries: Vec::new(),
         open: Vec::new(),
         repeated: Vec::new(),
@@ -199,6 +208,8 @@ fn parse_from(bytes: &[u8], start: usize) -> Result<Document<'_>, Fault> {
 struct Reader<'t> {
     text: &'t str,
     at: usize,
+    /// So many entries, and no more.
+    most: usize,
     entries: Vec<Entry>,
     /// Entries of arrays and objects that have not ended.
     open: Vec<usize>,
@@ -244,6 +255,9 @@ impl Reader<'_> {
 
     /// Reads a value, of an array or object only as far as where its first value begins: then `true`.
     fn value(&mut self) -> Result<bool, Fault> {
+        if self.entries.len() >= self.most {
+            return Err(fault(self.at, FaultKind::Many));
+        }
         self.blanks();
         match self.peek()? {
             open @ (b'{' | b'[') => {

@@ -85,8 +85,12 @@ fn check(order: &Order) -> Result<(), Failure> {
     if url::has_user(base) {
         return bad("the base of the server holds a user name or password; credentials are given apart from it");
     }
+    if url::has_dots(base) {
+        return bad("the base of the server has a path with `.` or `..` in it, which leads elsewhere");
+    }
+    // HTTP libraries take `.` and `..` for what they are in paths, and the export would be of the whole server.
     if let Level::Group(id) = &order.level
-        && !is_id(id)
+        && (!is_id(id) || matches!(id.as_str(), "." | ".."))
     {
         return bad("the group is no FHIR id: 1 to 64 letters, digits, '-' and '.'");
     }

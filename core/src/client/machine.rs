@@ -13,6 +13,7 @@ mod kicking;
 mod links;
 mod matching;
 mod pages;
+mod plain;
 mod polling;
 mod resuming;
 mod talk;

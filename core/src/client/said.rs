@@ -118,7 +118,7 @@ pub(super) fn shortened(text: &str, most: usize) -> String {
     let mut out = String::new();
     let mut letters = 0;
     for word in text
-        .split(|letter: char| letter.is_whitespace() || letter.is_control())
+        .split(|letter: char| letter.is_whitespace() || letter.is_control() || turns(letter))
         .filter(|word| !word.is_empty())
     {
         let gap = usize::from(letters > 0);
@@ -139,6 +139,11 @@ pub(super) fn shortened(text: &str, most: usize) -> String {
         }
     }
     out
+}
+
+/// Whether a letter changes the direction in which others are shown.
+fn turns(letter: char) -> bool {
+    matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -214,6 +219,7 @@ mod tests {
         let text = said(&long).text;
         assert!(text.starts_with("a b [31m ü") && text.ends_with('…'), "{text}");
         assert_eq!(text.chars().count(), LONGEST + 1);
+        assert_eq!(shortened("one\u{202e}two\u{2066}", 10), "one two");
         assert_eq!(shortened("one two", 7), "one two");
         assert_eq!(shortened("one two", 6), "one tw…");
         assert_eq!(shortened("one two", 4), "one…");

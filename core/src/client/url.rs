@@ -47,6 +47,14 @@ pub(super) fn has_query(url: &str) -> bool {
     parts(url).is_some_and(|parts| !parts.query.is_empty())
 }
 
+/// Whether its path has a segment that leads elsewhere: `.` or `..`, however they are written.
+pub(super) fn has_dots(url: &str) -> bool {
+    let path = parts(url).map_or("", |parts| parts.path);
+    path.split('/')
+        .map(|segment| segment.to_ascii_lowercase().replace("%2e", "."))
+        .any(|segment| matches!(segment.as_str(), "." | ".."))
+}
+
 /// Scheme, host, port where it is not the usual one, and path: no user, no query. For messages.
 pub(super) fn shown(url: &str) -> String {
     let Some(parts) = parts(url) else {

@@ -130,6 +130,18 @@ fn depth_is_bounded_and_the_stack_is_not_used() {
 }
 
 #[test]
+fn there_may_be_a_bound_of_values_and_names() {
+    let text = br#"{"a":[1,2],"b":{}}"#;
+    // An object, two names, an array, two numbers, an object.
+    assert!(parse_within(text, 7).is_ok());
+    assert_eq!(
+        parse_within(text, 6).err().map(|fault| fault.kind),
+        Some(FaultKind::Many)
+    );
+    assert!(parse_marked(text).is_ok());
+}
+
+#[test]
 fn repeated_names_are_found_however_they_are_written() {
     let spans = |text: &str| parse(text.as_bytes()).expect("JSON").repeated_names().to_vec();
     assert_eq!(spans(r#"{"a":1,"b":{"a":2},"a":3}"#), vec![(19..22)]);

@@ -192,6 +192,14 @@ fn what_cannot_be_sent_is_told_before() {
             ..order()
         },
         Order {
+            level: Level::Group("..".into()),
+            ..order()
+        },
+        Order {
+            level: Level::Group(".".into()),
+            ..order()
+        },
+        Order {
             level: Level::Group("x".repeat(65)),
             ..order()
         },
@@ -203,6 +211,8 @@ fn what_cannot_be_sent_is_told_before() {
             further: vec![(" ".into(), "x".into())],
             ..order()
         },
+        with_base("https://example.org/fhir/%2e%2E/x"),
+        with_base("https://example.org/./fhir"),
         with_base("example.org/fhir"),
         with_base("ftp://example.org/fhir"),
         with_base("https://example.org/fhir?x=y"),

@@ -49,6 +49,11 @@ pub(super) const LISTS: [(&str, FileKind); 4] = [
     ("outcome", FileKind::Error),
 ];
 
+/// Most items of a page.
+const MOST_ITEMS: usize = 1_000_000;
+/// Most values and names of a page: some ten for each item.
+const MOST_VALUES: usize = 12_000_000;
+
 /// Reads a manifest of any generation, or one page of it. What deviates from the guide and can be understood is told
 /// and read all the same; weights are those of the guide, so an [`Severity::Error`] does not mean that something is lost:
 /// that is [`Manifest::unusable`].
@@ -78,10 +83,11 @@ pub fn read(text: &[u8]) -> Result<(Manifest, Vec<Finding>), Finding> {
 
 /// The document, where the text is one.
 pub(super) fn parsed(text: &[u8]) -> Result<json::Document<'_>, Finding> {
-    json::parse_marked(text).map_err(|fault| {
+    json::parse_within(text, MOST_VALUES).map_err(|fault| {
         let rule = match fault.kind {
             FaultKind::Empty => "empty",
             FaultKind::Utf8 => "not-utf8",
+            FaultKind::Many => "too-long",
             _ => "not-json",
         };
         let end = (fault.at + 1).min(text.len());
@@ -208,6 +214,10 @@ pub(super) fn manifest(root: Node<'_>, findings: &mut Findings) -> Result<Manife
             manifest.unusable += 1;
         }
         for (index, node) in list.items() {
+            if manifest.files.len() + manifest.unusable >= MOST_ITEMS {
+                let message = format!("more than {MOST_ITEMS} files on one page");
+                return Err(refusal("too-long", generation.section(), node.span(), &message));
+            }
             match item(node, kind, Place::item(name, index), findings).map_err(uncertain)? {
                 Some(item) => manifest.files.push(item),
                 None => manifest.unusable += 1,

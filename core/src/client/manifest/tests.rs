@@ -300,6 +300,20 @@ fn a_manifest_that_is_wrong_in_every_item_is_told_in_few_words() {
 
 /// Bytes removed, repeated and changed: an answer each time, never a panic, and places that lie in the text.
 #[test]
+fn there_is_a_bound_of_items() {
+    let items = |count: usize| format!(r#"{{"output":[{}]}}"#, vec![r#"{"url":"a"}"#; count].join(","));
+    let text = items(1_000_001).replace("{\"output", r#"{"transactionTime":"2021-01-01T00:00:00Z","output"#);
+    let refused = read(text.as_bytes()).expect_err("more than a million");
+    assert_eq!(refused.rule, "too-long");
+    // The same with what is no file, and with what is no item.
+    let text = text.replace("{\"url\":\"a\"}", "0");
+    assert_eq!(read(text.as_bytes()).expect_err("more than a million").rule, "too-long");
+    let text = text.replace("[0,", &format!("[[{}],", vec!["0"; 12_000_000].join(",")));
+    let refused = read(text.as_bytes()).expect_err("more than can be meant");
+    assert_eq!((refused.rule, refused.section), ("too-long", "RFC 8259"));
+}
+
+#[test]
 fn any_bytes_have_an_answer() {
     let good = good();
     let mut state = 7u64;

@@ -466,3 +466,77 @@ fn every_wait_ends_at_the_deadline() {
     }
     panic!("polled beyond the deadline");
 }
+
+#[test]
+fn what_a_terminal_would_obey_and_what_is_no_name_is_not_passed_on() {
+    let odd = "\\u001b]0;x\\u0007".to_owned() + &"y".repeat(200);
+    let page = manifest(FILES, 2)
+        .replacen("Patient\",\"url", &format!("{odd}\",\"url"), 1)
+        .replace(&format!("{}/$export", super::stage::BASE), &odd);
+    let mut stage = accepted();
+    stage.answer(200, &[], &page);
+    let types: Vec<Option<String>> = stage.fetches().into_iter().map(|fetch| fetch.type_name).collect();
+    assert_eq!(types, [None, Some("Patient".to_owned())]);
+    assert_eq!(stage.client.facts().request, None);
+    let warnings = stage.warnings();
+    assert!(
+        warnings.contains("type that is none") && warnings.contains("request"),
+        "{warnings}"
+    );
+    assert!(!warnings.contains('\u{1b}') && !warnings.contains('\u{7}') && !warnings.contains(&"y".repeat(50)));
+    // After a crash as before.
+    let again = stage.resumed(&Settings::default());
+    assert_eq!(again.file(0).type_name, None);
+    assert_eq!(again.warnings(), warnings);
+}
+
+#[test]
+fn a_transaction_time_that_is_none_is_told_and_not_passed_on() {
+    let time = r#""transactionTime":"2026-01-01T00:00:00Z","#;
+    for (instead, told) in [
+        ("", "has no transactionTime"),
+        (r#""transactionTime":null,"#, "has no transactionTime"),
+        (r#""transactionTime":7,"#, "has no transactionTime"),
+        (
+            r#""transactionTime":"2026-01-01 \u001b[31m","#,
+            "transactionTime is no instant",
+        ),
+    ] {
+        let mut stage = accepted();
+        stage.answer(200, &[], &manifest(FILES, 1).replace(time, instead));
+        assert_eq!(stage.fetches().len(), 1, "the files are there all the same");
+        for stage in [&stage, &stage.resumed(&Settings::default())] {
+            assert_eq!(stage.client.facts().transaction_time, None);
+            let warnings = stage.warnings();
+            assert!(
+                warnings.contains(told) && !warnings.contains('\u{1b}'),
+                "{instead}: {warnings}"
+            );
+        }
+    }
+    let mut stage = accepted();
+    stage.answer(200, &[], &manifest(FILES, 1));
+    assert_eq!(stage.warnings(), "");
+}
+
+#[test]
+fn there_is_a_bound_of_files() {
+    let page = |from: usize, further: &str| {
+        let items: Vec<String> = (from..from + 500_001)
+            .map(|at| format!(r#"{{"url":"/{at}"}}"#))
+            .collect();
+        let items = items.join(",");
+        format!(r#"{{"transactionTime":"2026-01-01T00:00:00Z","output":[{items}],"error":[]{further}}}"#)
+    };
+    let mut stage = accepted();
+    stage.answer(200, &[], &page(0, r#","link":[{"relation":"next","url":"/p2"}]"#));
+    assert_eq!(stage.call().what, What::Page);
+    stage.answer(200, &[], &page(1_000_000, ""));
+    let failure = stage.failure();
+    assert_eq!((failure.code, failure.resumable), ("bad-page", false));
+    assert_eq!(
+        stage.client.files().len(),
+        500_001,
+        "none of the second page was taken in"
+    );
+}
