@@ -136,12 +136,16 @@ impl<'m> Matching<'m> {
         let known_urls: Vec<&'m str> = group.known.iter().map(|&at| self.known[at].1.url.as_str()).collect();
         let found_urls: Vec<&'m str> = group.found.iter().map(|&at| self.found[at].url.as_str()).collect();
         let (were, are) = (values(&known_urls), values(&found_urls));
-        let is_kept = |part: &Part<'_>| match (were.get(part), are.get(part)) {
-            (Some(known), Some(found)) => known.is_subset(found),
-            _ => false,
+        let is_there =
+            |part: &Part<'m>, known: &BTreeSet<&str>| are.get(part).is_some_and(|found| known.is_subset(found));
+        let kept: BTreeSet<Part<'m>> = were
+            .iter()
+            .filter(|(part, known)| is_there(part, known))
+            .map(|(part, _)| *part)
+            .collect();
+        let key = |url: &'m str| -> BTreeSet<(Part<'m>, &'m str)> {
+            parts(url).filter(|(part, _)| kept.contains(part)).collect()
         };
-        let key =
-            |url: &'m str| -> BTreeSet<(Part<'m>, &'m str)> { parts(url).filter(|(part, _)| is_kept(part)).collect() };
         let places: BTreeMap<_, usize> = known_urls
             .iter()
             .map(|url| key(url))

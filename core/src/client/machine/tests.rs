@@ -4,6 +4,7 @@ mod deleting;
 mod fetching;
 mod kicking;
 mod polling;
+mod renewing;
 mod resuming;
 mod stage;
 mod storm;

@@ -357,16 +357,8 @@ fn it_always_ends_with_every_file_exactly_once_or_with_a_reason() {
         *counts.entry(outcome(seed)).or_default() += 1;
     }
     // The storms are neither harmless nor hopeless.
-    for ending in [
-        "done",
-        "resumed",
-        "anew",
-        "cancelled",
-        "gone",
-        "not-accepted",
-        "files-gone",
-    ] {
-        assert!(counts.get(ending).is_some_and(|&count| count > 2), "{counts:?}");
+    for ending in ["done", "resumed", "anew", "cancelled", "gone", "not-accepted"] {
+        assert!(counts.get(ending).is_some_and(|&count| count > 5), "{counts:?}");
     }
-    assert!(counts["done"] > SEEDS as u32 / 2, "{counts:?}");
+    assert!(counts["done"] > SEEDS as u32 / 3, "{counts:?}");
 }
