@@ -1,16 +1,18 @@
 //! Which files of a page that has been seen before are which of it now: URLs may be fresh, the order may be another.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::super::journal::Listed;
 use super::super::step::FileNo;
 
 /// What two files are taken for the same by.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum By {
     Url,
     /// Signatures stand in the query.
     UrlWithoutQuery,
+    /// The last part of the path: hosts and folders change, ids and names of files seldom.
+    Name,
     /// The place among those of its list.
     Place,
 }
@@ -18,12 +20,16 @@ enum By {
 /// For each file found, the known one that it is; `None` where it is new. `None` altogether where a known file is not among
 /// them, or has another type or another number of resources.
 pub(super) fn matched(known: &[(FileNo, &Listed)], found: &[&Listed]) -> Option<Vec<Option<FileNo>>> {
-    [By::Url, By::UrlWithoutQuery, By::Place]
+    [By::Url, By::UrlWithoutQuery, By::Name, By::Place]
         .into_iter()
         .find_map(|by| matched_by(by, known, found))
 }
 
 fn matched_by(by: By, known: &[(FileNo, &Listed)], found: &[&Listed]) -> Option<Vec<Option<FileNo>>> {
+    let is_named = are_named(known.iter().map(|(_, listed)| *listed)) && are_named(found.iter().copied());
+    if by == By::Name && !is_named {
+        return None;
+    }
     let mut waiting: BTreeMap<_, VecDeque<(FileNo, &Listed)>> = BTreeMap::new();
     for &(file, listed) in known {
         waiting
@@ -45,13 +51,46 @@ fn matched_by(by: By, known: &[(FileNo, &Listed)], found: &[&Listed]) -> Option<
         left -= 1;
         out.push(Some(file));
     }
-    (left == 0).then_some(out)
+    (left == 0 && !contradicts(&out, known, found, is_named)).then_some(out)
+}
+
+/// Whether a URL, or a name where all have one of their own, says that a file is another than it was taken for: files of one
+/// type and number of resources can change their places, and nothing else would tell.
+fn contradicts(taken: &[Option<FileNo>], known: &[(FileNo, &Listed)], found: &[&Listed], is_named: bool) -> bool {
+    let mut of: BTreeMap<_, BTreeSet<FileNo>> = BTreeMap::new();
+    let keys = |listed| {
+        [
+            Some((By::Url as u8, key(By::Url, listed))),
+            is_named.then(|| (By::Name as u8, key(By::Name, listed))),
+        ]
+    };
+    for &(file, listed) in known {
+        for key in keys(listed).into_iter().flatten() {
+            of.entry((listed.kind, key)).or_default().insert(file);
+        }
+    }
+    found.iter().zip(taken).any(|(listed, taken)| {
+        let mut keys = keys(listed).into_iter().flatten();
+        keys.any(|key| match of.get(&(listed.kind, key)) {
+            None => false,
+            Some(files) => taken.is_none_or(|taken| !files.contains(&taken)),
+        })
+    })
+}
+
+/// Whether each file has a name that no other of its kind has.
+fn are_named<'l>(files: impl Iterator<Item = &'l Listed>) -> bool {
+    let mut names = BTreeSet::new();
+    let mut files = files.map(|listed| (listed.kind, key(By::Name, listed)));
+    files.all(|(kind, name)| !name.is_empty() && names.insert((kind, name)))
 }
 
 fn key(by: By, listed: &Listed) -> &str {
+    let without_query = || listed.url.split(['?', '#']).next().unwrap_or_default();
     match by {
         By::Url => &listed.url,
-        By::UrlWithoutQuery => listed.url.split('?').next().unwrap_or_default(),
+        By::UrlWithoutQuery => without_query(),
+        By::Name => without_query().rsplit('/').next().unwrap_or_default(),
         By::Place => "",
     }
 }
@@ -95,17 +134,42 @@ mod tests {
     }
 
     #[test]
+    fn names_are_what_a_file_is_wherever_it_moves() {
+        let known = [
+            output("A", "u/again/1"),
+            output("A", "u/again/2"),
+            output("A", "u/again/3"),
+        ];
+        let now = [output("A", "u/2"), output("A", "u/3?s=1"), output("A", "v/1")];
+        assert_eq!(found(&known, &now), Some(vec![Some(11), Some(12), Some(10)]));
+    }
+
+    #[test]
+    fn places_say_nothing_against_names_and_urls() {
+        // Of a list in which one is another, the rest has moved.
+        let known = [output("A", "u/1"), output("A", "u/2")];
+        assert_eq!(found(&known, &[output("A", "v/2"), output("A", "v/3")]), None);
+        assert_eq!(found(&known, &[output("A", "v/3"), output("A", "v/1")]), None);
+        let known = [output("A", "u/f?n=1"), output("A", "u/f?n=2")];
+        assert_eq!(found(&known, &[output("A", "u/f?n=2"), output("A", "u/f?n=3")]), None);
+        // Names that several have are none.
+        let known = [output("A", "u/1/data"), output("A", "u/2/data")];
+        let now = [output("A", "v/1/data"), output("A", "v/2/data")];
+        assert_eq!(found(&known, &now), Some(vec![Some(10), Some(11)]));
+    }
+
+    #[test]
     fn other_urls_are_matched_by_their_place_in_their_list() {
         let error = |url| listed(FileKind::Error, "OperationOutcome", url, None);
         let known = [output("A", "u/1"), output("B", "u/2"), error("u/3")];
-        let now = [output("A", "v/1"), output("B", "v/2"), error("v/3")];
+        let now = [output("A", "v/x"), output("B", "v/y"), error("v/z")];
         assert_eq!(found(&known, &now), Some(vec![Some(10), Some(11), Some(12)]));
     }
 
     #[test]
     fn a_file_of_another_type_or_count_or_none_at_all_is_another_manifest() {
         let known = [output("A", "u/1"), output("B", "u/2")];
-        assert_eq!(found(&known, &[output("B", "v/2"), output("A", "v/1")]), None);
+        assert_eq!(found(&known, &[output("B", "v/x"), output("A", "v/y")]), None);
         assert_eq!(found(&known, &[output("A", "u/1")]), None);
         let counted = |count| [listed(FileKind::Output, "A", "u/1", Some(count))];
         assert_eq!(found(&counted(1), &counted(2)), None);
