@@ -484,6 +484,73 @@ fn a_journal_that_is_damaged_is_no_reason_to_begin_anew() {
 #[test]
 fn output_that_is_being_put_in_its_place_is_not_cancelled_half_way() {
     let (folder, _server) = half_done(&[]);
-    folder.write("out/Patient.000.ndjson", LINES);
+    folder.write("out/.fhirehose-pull/finishing", "");
     folder.run(&["pull", "--cancel", "out"]).ends(2).tells(&["--resume"]);
+}
+
+#[test]
+fn what_stands_in_the_folder_already_is_not_taken_for_the_output() {
+    for name in ["manifest.json", "Patient.000.ndjson"] {
+        let (folder, server) = half_done(&[]);
+        folder.write(&format!("out/{name}"), "mine");
+        folder
+            .run(&["pull", "--resume", "out"])
+            .ends(2)
+            .tells(&["is there already"]);
+        assert_eq!(folder.read(&format!("out/{name}")), "mine");
+        assert_eq!(server.times("DELETE /job"), 0);
+        std::fs::remove_file(folder.path("out").join(name)).expect("removes");
+        folder.run(&["pull", "--resume", "out"]).ends(0);
+        assert_eq!(folder.read("out/Patient.001.ndjson"), LINES);
+    }
+}
+
+#[test]
+fn records_do_not_come_in_through_the_lists_of_errors_and_deletions() {
+    let folder = Folder::new();
+    let server = server(LINES, |asked, origin| {
+        let item = |name: &str| json!([{ "type": name, "url": format!("{origin}/files/1") }]);
+        let manifest = json!({
+            "transactionTime": "2024-01-01T00:00:00Z", "request": "r", "requiresAccessToken": false,
+            "output": [], "error": item("OperationOutcome"), "deleted": item("Bundle"),
+        });
+        asked.is("GET /job").then(|| Reply::new(200, manifest.to_string()))
+    });
+    let warning = "8 lines in its lists of errors and deletions that are neither";
+    pull(&folder, &server, &["--type", "Condition"])
+        .ends(0)
+        .tells(&[warning]);
+    assert_eq!(folder.files("out"), ["SHA256SUMS", "manifest.json"]);
+}
+
+#[test]
+fn a_job_that_the_server_does_not_delete_is_not_forgotten() {
+    let folder = Folder::new();
+    let server = server(LINES, |asked, _| match asked.target.as_str() {
+        "/job" if asked.method == "DELETE" => Some(Reply::new(405, "")),
+        _ => None,
+    });
+    pull(&folder, &server, &["--detach"]).ends(0);
+    folder
+        .run(&["pull", "--cancel", "out"])
+        .ends(3)
+        .tells(&["could not be deleted", "405"]);
+    assert!(folder.path("out/.fhirehose-pull/journal").exists());
+    folder
+        .run(&["pull", "--resume", "out"])
+        .ends(0)
+        .tells(&["could not be deleted"]);
+}
+
+#[test]
+fn a_job_of_which_only_the_url_is_known_cannot_be_held_against_references() {
+    let folder = Folder::new();
+    let server = server(LINES, |_, _| None);
+    let job = format!("{}/job", server.origin);
+    let words = ["pull", "--job", &job, "-o", "out", "--patient", "a"];
+    folder.run(&words).ends(2).tells(&["--fhir-base"]);
+    folder
+        .run(&[&words[..], &["--fhir-base", "http://server/fhir"]].concat())
+        .ends(0);
+    assert_eq!(folder.read("out/Patient.000.ndjson").lines().count(), 1);
 }

@@ -63,6 +63,7 @@ fn help() {
         "params",
         "merge",
         "diff",
+        "pull",
         "verify",
         "manifest check",
         "serve",

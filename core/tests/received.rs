@@ -64,7 +64,10 @@ fn of_a_cohort_nothing_of_somebody_else_stays_and_nothing_that_belongs_to_it_goe
         PROVENANCE,
         THEIR_PROVENANCE,
     ];
-    let mut kept = kept(&request, &lines);
+    let carriers = ["Parameters", "Bundle", "Binary", "OperationOutcome"];
+    let carriers = carriers.map(|name| format!(r#"{{"resourceType":"{name}","parameter":[{{"resource":{OTHERS}}}]}}"#));
+    let carriers: Vec<&str> = carriers.iter().map(String::as_str).collect();
+    let mut kept = kept(&request, &[&lines[..], &carriers[..]].concat());
     kept.sort();
     let mut expected = [MINE, ORGANIZATION, DEVICE, MY_DEVICE, PROVENANCE].map(str::to_owned);
     expected.sort();

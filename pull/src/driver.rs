@@ -1,6 +1,6 @@
 //! Does what the core's client says, one step after the other, and tells it what came of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::time::Instant;
 use fhirehose_core::client::{
     Answer, Call, CallId, Client, Event, Fetch, FileNo, Order, Phase, Settings, Step, Trouble, Unfetched, What,
 };
-use fhirehose_native::folder::MANIFEST;
+use fhirehose_core::search::table::Registry;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -82,16 +82,19 @@ pub fn pull(pull: &Pull, progress: &Arc<Progress>, stop: &Stop) -> Result<Pulled
 }
 
 /// Ends what was begun in a folder: deletes the job at the server, and then what is in the folder. Output that is being put in
-/// its place already is not taken away again.
+/// its place already is not taken away again. Where the job is to be kept, nobody is asked anything.
 ///
 /// # Errors
 /// The server does not let us; then everything stays as it is.
 pub fn cancel(pull: &Pull, progress: &Arc<Progress>, stop: &Stop) -> Result<(), PullError> {
-    if Folder::open(&pull.out)?.holds_output()? {
+    if Folder::open(&pull.out)?.is_finishing() {
         return Err(PullError::usage(format!(
             "all of it has come, and is being put in its place: `fhirehose pull --resume {}` completes it",
             pull.out.display()
         )));
+    }
+    if pull.settings.keep_job {
+        return Folder::open(&pull.out)?.remove_hidden();
     }
     match run(pull, progress, stop, true) {
         Err(error) if error.code() != "cancelled" => Err(error),
@@ -111,11 +114,12 @@ fn run(pull: &Pull, progress: &Arc<Progress>, stop: &Stop, cancels: bool) -> Res
     let how = How {
         plan: pull.keep.plan.clone(),
         compression: pull.keep.compression,
-        // A pass over all of it writes other files.
-        hashes: pull.keep.checksums && pull.keep.again.is_none(),
+        hashes: pull.keep.checksums,
         folder: folder.parts(),
         progress: progress.clone(),
         ignores_counts: pull.settings.ignore_counts,
+        max_line: pull.keep.max_line,
+        types: Arc::new(types()),
         // Other numbers than those of an earlier run.
         serial: Arc::new(AtomicU64::new(clock::now())),
     };
@@ -133,11 +137,18 @@ fn run(pull: &Pull, progress: &Arc<Progress>, stop: &Stop, cancels: bool) -> Res
         begun: Instant::now(),
         output: None,
         cancels,
+        stop: stop.clone(),
     };
     let result = runtime.block_on(driver.drive(receiver, stop));
     // Threads of downloads end by themselves when nobody sends to them any more.
     runtime.shutdown_background();
     result
+}
+
+/// The types of all versions of FHIR.
+fn types() -> HashSet<String> {
+    let all = [Registry::r4(), Registry::r4b(), Registry::r5()];
+    all.iter().flat_map(|registry| registry.types().to_vec()).collect()
 }
 
 fn runtime() -> Result<Runtime, PullError> {
@@ -187,7 +198,7 @@ fn open(pull: &Pull) -> Result<(Folder, Journal, Client), PullError> {
             return Ok((folder, journal, client));
         }
     };
-    let folder = Folder::create(&pull.out, &pull.saved)?;
+    let folder = Folder::create(&pull.out, &pull.saved).map_err(|error| error.resumable(false))?;
     let journal = Journal::create(&folder.journal())?;
     Ok((folder, journal, client))
 }
@@ -204,10 +215,7 @@ fn receipts(client: &Client) -> Vec<(FileNo, Receipt)> {
 /// Complete files of which a part is not there, or not as long as it was: after a loss of power, say. A part that has its final
 /// name already is where it belongs.
 fn missing(folder: &Folder, receipts: &[(FileNo, Receipt)]) -> Vec<FileNo> {
-    if folder.out.join(MANIFEST).exists() {
-        return Vec::new();
-    }
-    let has_begun = folder.holds_output().unwrap_or(true);
+    let has_begun = folder.is_finishing();
     let is_there = |part: &Part| match std::fs::metadata(folder.parts().join(&part.path)) {
         Ok(found) => found.len() == part.size,
         // The names are being given: what is there under its own is looked at when that goes on.
@@ -240,6 +248,7 @@ struct Driver<'a> {
     /// The files of the output, when they stand.
     output: Option<Finished>,
     cancels: bool,
+    stop: Stop,
 }
 
 impl Driver<'_> {
@@ -279,8 +288,13 @@ impl Driver<'_> {
                     return Ok(pulled);
                 }
                 Step::Failed(failure) => {
+                    let facts = self.client.facts();
+                    if failure.code == "cancelled" && facts.status_url.is_some() && !facts.is_deleted {
+                        let error = PullError::new(PullErrorKind::Io, "not-deleted", failure.message);
+                        return Err(error);
+                    }
                     // Nothing was begun: the folder is free for what was meant.
-                    if !failure.resumable && !self.cancels && self.client.facts().status_url.is_none() {
+                    if !failure.resumable && !self.cancels && facts.status_url.is_none() {
                         self.folder.remove_hidden()?;
                     }
                     return Err(failure.into());
@@ -391,7 +405,10 @@ impl Driver<'_> {
             Ended::Trouble(trouble) => Unfetched::Trouble(*trouble),
             Ended::Disk(error) => return Err(PullError::disk("write into", &self.how.folder, error)),
             Ended::BadLine(place) => {
-                let text = format!("stopped at a bad line: {place}");
+                let out = self.pull.out.display();
+                let text = format!(
+                    "stopped at a bad line: {place}\n`fhirehose pull --cancel {out}` ends the pull, and deletes the job at the server"
+                );
                 return Err(PullError::new(PullErrorKind::BadLine, "bad-line", text));
             }
         };
@@ -405,14 +422,16 @@ impl Driver<'_> {
         if self.output.is_some() || self.cancels {
             return Ok(());
         }
-        if self.folder.out.join(MANIFEST).exists() {
-            self.output = Some(Finished::default());
-            return Ok(());
-        }
         self.progress.set_phase("putting the files in their place".to_owned());
         let receipts = receipts(&self.client);
         let said = report::said(&self.client, self.pull.keep.plan.is_some());
-        self.output = Some(finish(&self.folder, &receipts, &said, &self.pull.keep)?);
+        self.output = Some(finish(
+            &self.folder,
+            &receipts,
+            &said,
+            &self.pull.keep,
+            self.stop.cancel(),
+        )?);
         Ok(())
     }
 

@@ -21,6 +21,7 @@ use fhirehose_native::inputs::InputPlace;
 use fhirehose_native::job::{FolderOutput, Job, JobError, ManifestOptions, Organize, Output, Progress, Told};
 use fhirehose_native::run_for_clients;
 
+use crate::checksum::checksum;
 use crate::error::{PullError, PullErrorKind};
 use crate::folder::{Folder, write_whole};
 use crate::receipt::{Kind, Part, Receipt};
@@ -33,6 +34,8 @@ const CHECKSUMS: &str = "SHA256SUMS";
 pub struct Keep {
     /// What resources have to pass; `None`: they are taken as they come.
     pub plan: Option<Plan>,
+    /// Longest line of what comes; a file with a longer one does not end.
+    pub max_line: usize,
     /// Compression of the output.
     pub compression: Compression,
     /// Write a list of SHA-256 sums.
@@ -91,11 +94,12 @@ pub(crate) fn finish(
     receipts: &[(FileNo, Receipt)],
     said: &Said,
     keep: &Keep,
+    cancel: &Cancel,
 ) -> Result<Finished, PullError> {
     let (mut named, organized_by, bad) = match &keep.again {
         None => (by_file(folder, receipts, said, keep), said.organized_by.clone(), 0),
         Some(again) => {
-            let (named, bad) = divided_anew(folder, receipts, again, keep)?;
+            let (named, bad) = divided_anew(folder, receipts, again, keep, cancel)?;
             (named, again.organize.map(|_| "Patient".to_owned()), bad)
         }
     };
@@ -116,11 +120,12 @@ pub(crate) fn finish(
         next: None,
     };
     sync(&folder.out).map_err(|error| output(&error))?;
+    let names = named.iter().map(|named| named.entry.path.as_str());
+    folder.begin_to_finish(names.chain([MANIFEST, CHECKSUMS]))?;
     for named in &named {
         put(&named.from, &folder.out.join(&named.entry.path), named.entry.size)?;
     }
-    let has_sums = named.iter().all(|named| !named.sha256.is_empty());
-    if keep.checksums && has_sums {
+    if keep.checksums {
         let lines: String = named
             .iter()
             .map(|named| format!("{}  {}\n", named.sha256, named.entry.path))
@@ -214,6 +219,7 @@ fn divided_anew(
     receipts: &[(FileNo, Receipt)],
     again: &Again,
     keep: &Keep,
+    cancel: &Cancel,
 ) -> Result<(Vec<Named>, u64), PullError> {
     let all = || receipts.iter().flat_map(|(_, receipt)| &receipt.parts);
     let outputs = all().filter(|part| part.kind == Kind::Output);
@@ -228,7 +234,7 @@ fn divided_anew(
         hides_folders: true,
         ..Told::default()
     };
-    let exported = run_for_clients(&job, &told, &Progress::default(), &Cancel::default()).map_err(failed)?;
+    let exported = run_for_clients(&job, &told, &Progress::default(), cancel).map_err(failed)?;
     let bad = exported.report.bad_lines();
     let mut namer = Namer::new(keep.compression);
     let beside = all().filter(|part| part.kind != Kind::Output);
@@ -246,7 +252,13 @@ fn divided_anew(
             sha256: String::new(),
         };
         let renamed = namer.name(place.join(&entry.path), &part);
+        let sha256 = if keep.checksums {
+            checksum(&place.join(&entry.path))?
+        } else {
+            String::new()
+        };
         named.push(Named {
+            sha256,
             entry: FileEntry {
                 continues_in: entry.continues_in,
                 ..renamed.entry
@@ -292,6 +304,7 @@ fn job(again: &Again, keep: &Keep, inputs: Vec<InputPlace>, place: PathBuf) -> R
 
 fn failed(error: JobError) -> PullError {
     match error {
+        JobError::Interrupted => PullError::interrupted(),
         JobError::BadLine(place) => PullError::new(PullErrorKind::BadLine, "bad-line", place),
         error => PullError::new(PullErrorKind::Io, "disk", error.to_string()).resumable(true),
     }

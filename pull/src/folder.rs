@@ -15,6 +15,8 @@ const HIDDEN: &str = ".fhirehose-pull";
 const DONE: &str = ".fhirehose-pull-done";
 const JOURNAL: &str = "journal";
 const SAVED: &str = "saved";
+/// A file that is there as soon as the first file of the output has its name.
+const FINISHING: &str = "finishing";
 
 /// The output folder, locked.
 #[derive(Debug)]
@@ -118,10 +120,24 @@ impl Folder {
         Ok(())
     }
 
-    /// Whether some of the output has its final name.
-    pub(crate) fn holds_output(&self) -> Result<bool, PullError> {
-        let entries = fs::read_dir(&self.out).map_err(|error| PullError::disk("read", &self.out, &error))?;
-        Ok(entries.flatten().any(|entry| entry.file_name() != HIDDEN))
+    /// Whether the output is being given its names.
+    pub(crate) fn is_finishing(&self) -> bool {
+        self.hidden.join(FINISHING).exists()
+    }
+
+    /// Before the first name is given: nothing of anybody else's may stand there.
+    pub(crate) fn begin_to_finish<'n>(&self, names: impl Iterator<Item = &'n str>) -> Result<(), PullError> {
+        if self.is_finishing() {
+            return Ok(());
+        }
+        let mut names = names.map(|name| self.out.join(name));
+        if let Some(there) = names.find(|path| path.exists()) {
+            return Err(PullError::usage(format!(
+                "{} is there already, and is not of this pull; when it is gone, --resume goes on",
+                there.display()
+            )));
+        }
+        write_whole(&self.hidden.join(FINISHING), "")
     }
 
     /// The output stands, or is not wanted any more: the hidden folder goes, in one step.

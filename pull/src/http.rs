@@ -8,7 +8,7 @@ use std::time::Duration;
 use fhirehose_core::client::{Call, Trouble};
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, Method, RequestBuilder, Response};
+use reqwest::{Certificate, Client, ClientBuilder, Method, RequestBuilder, Response};
 
 use crate::error::PullError;
 
@@ -39,6 +39,9 @@ impl Default for HttpOptions {
     }
 }
 
+/// Most bytes of the text of a refusal.
+const MOST_OF_REFUSAL: u64 = 256 << 10;
+
 /// The answer to a request, with its body.
 #[derive(Debug)]
 pub(crate) struct Got {
@@ -50,7 +53,9 @@ pub(crate) struct Got {
 /// A pool of connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Http {
-    client: Client,
+    far: Client,
+    /// For this machine, past any proxy: a token that is sent here is read by nobody else.
+    near: Client,
     stall: Duration,
     call: Duration,
 }
@@ -59,38 +64,35 @@ impl Http {
     pub(crate) fn new(options: &HttpOptions) -> Result<Http, PullError> {
         // reqwest takes the provider of the process. It may be there already: the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = Client::builder()
-            .user_agent(concat!("fhirehose/", env!("CARGO_PKG_VERSION")))
-            .redirect(Policy::none())
-            .referer(false)
-            .connect_timeout(options.connect)
-            .read_timeout(options.stall)
-            .pool_idle_timeout(Duration::from_secs(60))
-            .tcp_nodelay(true)
-            // Many files share one connection of HTTP/2; its usual windows are made for pages.
-            .http2_initial_stream_window_size(2 << 20)
-            .http2_initial_connection_window_size(16 << 20);
         let mut authorities = Vec::new();
         for path in &options.authorities {
             let text = std::fs::read(path).map_err(|error| PullError::disk("read", path, &error))?;
             let bad = |_| PullError::usage(format!("{}: no certificates in PEM", path.display()));
-            authorities.extend(Certificate::from_pem_bundle(&text).map_err(bad)?);
-        }
-        if !authorities.is_empty() {
-            builder = builder.tls_certs_merge(authorities);
+            let found = Certificate::from_pem_bundle(&text).map_err(bad)?;
+            if found.is_empty() {
+                return Err(PullError::usage(format!("{}: no certificates in PEM", path.display())));
+            }
+            authorities.extend(found);
         }
         let bad = |error: reqwest::Error| PullError::usage(format!("no HTTPS: {}", without_url(error)));
+        let far = builder(options, &authorities).build().map_err(bad)?;
+        let near = builder(options, &authorities).no_proxy().build().map_err(bad)?;
         Ok(Http {
-            client: builder.build().map_err(bad)?,
+            far,
+            near,
             stall: options.stall,
             call: options.call,
         })
     }
 
+    fn client(&self, url: &str) -> &Client {
+        if is_here(url) { &self.near } else { &self.far }
+    }
+
     /// Sends a request, with the token where it is meant to have it, and reads a small answer.
     pub(crate) async fn call(&self, call: &Call, token: Option<&str>) -> Result<Got, Trouble> {
         let method = Method::from_bytes(call.method.as_bytes()).map_err(|_| Trouble::Connect)?;
-        let mut request = self.client.request(method, &call.url).timeout(self.call);
+        let mut request = self.client(&call.url).request(method, &call.url).timeout(self.call);
         for (name, value) in &call.headers {
             request = request.header(*name, value);
         }
@@ -102,23 +104,28 @@ impl Http {
             .send()
             .await
             .map_err(|error| trouble(&error))?;
-        read_small(response, call.most).await
+        let mut got = read_small(response, call.most).await?;
+        if let (Some(token), true) = (token, got.status != 200) {
+            mask(&mut got.body, token.as_bytes());
+        }
+        Ok(got)
     }
 
     /// Sends a request of another kind, with a small answer.
     pub(crate) async fn small(
         &self,
+        url: &str,
         request: impl FnOnce(&Client) -> RequestBuilder,
         most: u64,
     ) -> Result<Got, Trouble> {
-        let request = request(&self.client).timeout(self.call);
+        let request = request(self.client(url)).timeout(self.call);
         let response = request.send().await.map_err(|error| trouble(&error))?;
         read_small(response, most).await
     }
 
     /// Asks for a file; the head of the answer comes back as soon as it is there.
     pub(crate) async fn open(&self, url: &str, headers: HeaderMap, token: Option<&str>) -> Result<Response, Trouble> {
-        let request = self.client.get(url).headers(headers);
+        let request = self.client(url).get(url).headers(headers);
         let sent = with_token(request, token)?.send();
         // The time between two reads is bounded below; the head has to come in such a time, too.
         match tokio::time::timeout(self.stall, sent).await {
@@ -126,6 +133,25 @@ impl Http {
             Ok(Err(error)) => Err(trouble(&error)),
             Err(_) => Err(Trouble::Timeout),
         }
+    }
+}
+
+fn builder(options: &HttpOptions, authorities: &[Certificate]) -> ClientBuilder {
+    let builder = Client::builder()
+        .user_agent(concat!("fhirehose/", env!("CARGO_PKG_VERSION")))
+        .redirect(Policy::none())
+        .referer(false)
+        .connect_timeout(options.connect)
+        .read_timeout(options.stall)
+        .pool_idle_timeout(Duration::from_secs(60))
+        .tcp_nodelay(true)
+        // Many files share one connection of HTTP/2; its usual windows are made for pages.
+        .http2_initial_stream_window_size(2 << 20)
+        .http2_initial_connection_window_size(16 << 20);
+    if authorities.is_empty() {
+        builder
+    } else {
+        builder.tls_certs_merge(authorities.to_vec())
     }
 }
 
@@ -145,19 +171,27 @@ pub(crate) async fn read_small(mut response: Response, most: u64) -> Result<Got,
         .headers()
         .get("content-encoding")
         .is_some_and(|coding| coding.as_bytes().eq_ignore_ascii_case(b"gzip"));
+    // A refusal is one however long its text is, and wherever that breaks off.
+    let is_refusal = status >= 300;
+    let most = if is_refusal { most.min(MOST_OF_REFUSAL) } else { most };
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| trouble(&error))? {
-        if (body.len() + chunk.len()) as u64 > most {
-            return Err(Trouble::TooLarge);
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if (body.len() + chunk.len()) as u64 <= most => body.extend_from_slice(&chunk),
+            Ok(None) => break,
+            Ok(Some(_)) | Err(_) if is_refusal => break,
+            Ok(Some(_)) => return Err(Trouble::TooLarge),
+            Err(error) => return Err(trouble(&error)),
         }
-        body.extend_from_slice(&chunk);
     }
     if is_gzip && !body.is_empty() {
         let mut inflated = Vec::new();
         let inflate = flate2::read::MultiGzDecoder::new(&body[..]);
         let read = inflate.take(most.saturating_add(1)).read_to_end(&mut inflated);
-        read.map_err(|_| Trouble::Coding)?;
-        if inflated.len() as u64 > most {
+        if read.is_err() && !is_refusal {
+            return Err(Trouble::Coding);
+        }
+        if !is_refusal && inflated.len() as u64 > most {
             return Err(Trouble::TooLarge);
         }
         body = inflated;
@@ -212,16 +246,18 @@ fn without_url(error: reqwest::Error) -> String {
     error.without_url().to_string()
 }
 
-/// Whether a URL may carry secrets: `https`, or this machine.
-pub(crate) fn is_safe(url: &str) -> bool {
+/// Whether a URL leads to this machine.
+fn is_here(url: &str) -> bool {
     let Ok(url) = reqwest::Url::parse(url) else {
         return false;
     };
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']');
-    let is_here = host == "localhost"
-        || address
-            .parse()
-            .is_ok_and(|address: std::net::IpAddr| address.is_loopback());
-    url.scheme() == "https" || url.scheme() == "http" && is_here
+    let is_loopback = |address: std::net::IpAddr| address.is_loopback();
+    host == "localhost" || address.parse().is_ok_and(is_loopback)
+}
+
+/// Whether a URL may carry secrets: `https`, or this machine.
+pub(crate) fn is_safe(url: &str) -> bool {
+    url.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("https://")) || is_here(url)
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use fhirehose_native::cancel::Cancel;
 use tokio::sync::Notify;
 
 /// How far a pull is; shared.
@@ -46,18 +47,25 @@ pub struct Stop {
 struct Inner {
     asked: AtomicBool,
     notify: Notify,
+    /// Stops the pass at the end.
+    cancel: Cancel,
 }
 
 impl Stop {
     /// Asks the pull to end.
     pub fn stop(&self) {
         self.inner.asked.store(true, Ordering::Relaxed);
+        self.inner.cancel.stop();
         self.inner.notify.notify_one();
     }
 
     /// Whether somebody asked.
     pub fn is_stopped(&self) -> bool {
         self.inner.asked.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn cancel(&self) -> &Cancel {
+        &self.inner.cancel
     }
 
     pub(crate) async fn asked(&self) {

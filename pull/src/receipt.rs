@@ -17,6 +17,9 @@ pub(crate) struct Receipt {
     /// Lines that are not FHIR.
     #[serde(default)]
     pub(crate) bad: u64,
+    /// Lines of a list of errors or deletions that were something else.
+    #[serde(default)]
+    pub(crate) foreign: u64,
     /// The engine read it.
     #[serde(default)]
     pub(crate) filtered: bool,

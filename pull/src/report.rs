@@ -59,6 +59,8 @@ pub struct PulledFile {
     pub kept: u64,
     /// Lines that are not FHIR.
     pub bad: u64,
+    /// Lines of a list of errors or deletions that were something else, and dropped.
+    pub foreign: u64,
     /// The engine read it.
     pub filtered: bool,
     /// A checksum of the server's was there, and fits.
@@ -68,12 +70,14 @@ pub struct PulledFile {
 }
 
 impl PulledFile {
-    /// Resources that came and were not wanted.
+    /// Lines that came and were not wanted.
     pub fn dropped(&self) -> u64 {
-        self.types
+        let resources: u64 = self
+            .types
             .iter()
             .map(|(_, read, kept)| read.saturating_sub(*kept))
-            .sum()
+            .sum();
+        resources + self.foreign
     }
 }
 
@@ -144,12 +148,23 @@ pub fn patients(out: &Path) -> Result<Option<Vec<String>>, PullError> {
 /// What the server's manifest says of the whole.
 pub(crate) fn said(client: &Client, is_filtered: bool) -> Said {
     let facts = client.facts();
-    // The URL of where a file goes on may be relative: its last part tells files apart, too.
-    let last = |url: &str| url.rsplit('/').next().unwrap_or_default().to_owned();
     let continues_somewhere = client.files().any(|file| file.continues_in.is_some());
-    let named = client.files().filter(|_| continues_somewhere);
-    let numbers: HashMap<String, FileNo> = named.map(|file| (last(file.url), file.number)).collect();
-    let number = |url: &str| numbers.get(&last(url)).copied();
+    let named: Vec<(&str, FileNo)> = client
+        .files()
+        .filter(|_| continues_somewhere)
+        .map(|file| (file.url, file.number))
+        .collect();
+    let whole: HashMap<&str, FileNo> = named.iter().copied().collect();
+    // The URL of where a file goes on may be relative: then it is the end of another's, if of only one.
+    let number = |url: &str| {
+        let end = format!("/{}", url.trim_start_matches(['.', '/']));
+        let mut ending = named.iter().filter(|(other, _)| other.ends_with(&end));
+        let only = ending
+            .next()
+            .filter(|_| ending.next().is_none())
+            .map(|(_, number)| *number);
+        whole.get(url).copied().or(only)
+    };
     let continues = client
         .files()
         .filter_map(|file| Some((file.number, number(file.continues_in?)?)));
@@ -183,6 +198,11 @@ pub(crate) fn pulled(
     let mut warnings = facts.warnings.to_vec();
     warnings.extend(blames(pull, receipts));
     warnings.extend(unbounded(receipts));
+    let foreign: u64 = receipts.iter().map(|(_, receipt)| receipt.foreign).sum();
+    if foreign > 0 {
+        let text = "lines in its lists of errors and deletions that are neither; they were dropped";
+        warnings.push(format!("the server sent {foreign} {text}"));
+    }
     if facts.organized_by.is_some() && pull.keep.plan.is_some() {
         let text = "the server has put its output in blocks; what was held against the request is in files by type";
         warnings.push(text.to_owned());
@@ -199,6 +219,7 @@ pub(crate) fn pulled(
             lines: receipt.lines,
             kept: receipt.kept,
             bad: receipt.bad,
+            foreign: receipt.foreign,
             filtered: receipt.filtered,
             verified: receipt.verified,
             types: types
@@ -240,7 +261,7 @@ fn blames(pull: &Pull, receipts: &[(FileNo, Receipt)]) -> Vec<String> {
     let text = |(name, count): (&str, u64)| {
         let index = plan.registry().type_index(name);
         let cause = match index.and_then(|index| plan.type_plan(index)) {
-            None => "`_type` does not name it",
+            None => "no type that was asked for, or none that can be a patient's",
             Some(of_type) if !of_type.filters.is_empty() => "`_typeFilter`, or another condition, leaves them out",
             Some(_) => "a condition of the request leaves them out",
         };

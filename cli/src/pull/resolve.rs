@@ -90,6 +90,11 @@ fn base(args: &PullArgs, faults: &mut Faults) -> String {
         faults.usage("the URL of the server is missing");
         return String::new();
     };
+    let looks_at_references =
+        !args.request.type_filters.is_empty() || !args.request.patient.is_empty() || args.request.patients.is_some();
+    if args.url.is_none() && args.request.fhir_base.is_none() && looks_at_references {
+        faults.usage("--job: absolute references can only be told with the server's URL, or --fhir-base");
+    }
     if url.contains('@') && url.split('/').nth(2).is_some_and(|authority| authority.contains('@')) {
         faults.usage("the URL holds a name or a secret; --basic takes them from a file");
     }
@@ -196,6 +201,7 @@ fn keep(args: &PullArgs, base: &str, patients: Option<&Arc<IdSet>>, faults: &mut
     };
     Some(Keep {
         plan,
+        max_line: args.fetch.max_line,
         compression,
         checksums: !args.fetch.no_checksums,
         generation: match args.files.ig {
@@ -310,7 +316,10 @@ fn settings(args: &PullArgs, faults: &mut Faults) -> Option<Settings> {
     let timeout = duration("--timeout", fetch.timeout.as_deref(), faults);
     let milliseconds = |length: Duration| u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
     let default = Settings::default();
-    let longest = milliseconds(longest?).max(1);
+    let longest = milliseconds(longest?);
+    if longest < 10 {
+        faults.usage("--longest-wait: expected at least 10ms");
+    }
     let deadline = timeout.map(|length| {
         let now = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default();
         now.saturating_add(milliseconds(length))

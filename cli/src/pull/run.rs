@@ -93,7 +93,10 @@ fn remembered(is_resumed: bool, out: &Path) -> Result<(ReportArg, Pull), Exit> {
 /// pull was begun.
 fn given_now() -> Vec<String> {
     let mut given = Vec::new();
-    let mut arguments = std::env::args().skip(2);
+    // The folder alone may have a name that is no text.
+    let mut arguments = std::env::args_os()
+        .skip(2)
+        .map(|argument| argument.to_string_lossy().into_owned());
     while let Some(argument) = arguments.next() {
         let (flag, value) = match argument.split_once('=') {
             Some((flag, value)) => (flag.to_owned(), Some(value.to_owned())),

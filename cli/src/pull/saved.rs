@@ -74,8 +74,12 @@ impl Saved {
     /// The arguments of the pull that was begun, and those of now behind them.
     pub(super) fn with(&self, now: &[String]) -> Vec<String> {
         let head = ["fhirehose", "pull"].map(str::to_owned).into_iter();
-        head.chain(self.arguments.iter().cloned())
+        // Behind `--` there are no flags any more.
+        let flags = self.arguments.iter().position(|argument| argument == "--");
+        let (before, behind) = self.arguments.split_at(flags.unwrap_or(self.arguments.len()));
+        head.chain(before.iter().cloned())
             .chain(now.iter().cloned())
+            .chain(behind.iter().cloned())
             .collect()
     }
 

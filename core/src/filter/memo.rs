@@ -2,6 +2,8 @@
 //!
 //! A verdict on one value depends on its bytes and on the plan alone, so a remembered one is what would be found again.
 
+use crate::scan::simd::same;
+
 /// Longest value that is remembered, and how many are remembered of one place; by their lengths, which is enough to keep a handful of
 /// codes apart.
 const LONGEST: usize = 192;
@@ -34,7 +36,7 @@ impl Memo {
         }
         let entry = &mut self.places[place][value.len() % KEPT];
         // No value is empty, so an entry that was never used is not taken for one.
-        if entry.value != value {
+        if !same(&entry.value, value) {
             entry.verdicts = find();
             entry.value.clear();
             entry.value.extend_from_slice(value);

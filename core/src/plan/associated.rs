@@ -71,7 +71,7 @@ const FOLLOWED: [(&str, &[&str]); 2] = [
 ];
 
 /// Types that may hold anybody's records, and are never exported because of a reference.
-const NEVER: [&str; 2] = ["Binary", "Bundle"];
+const NEVER: [&str; 4] = ["Binary", "Bundle", "OperationOutcome", "Parameters"];
 
 /// Whether an export of a cohort can hold resources of a type at all.
 #[must_use]

@@ -16,9 +16,59 @@ pub fn special(bytes: &[u8], from: usize) -> usize {
     {
         special_sse2(bytes, from)
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    {
+        special_chunks(bytes, from)
+    }
+    #[cfg(not(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128"))))]
     {
         special_words(bytes, from)
+    }
+}
+
+/// The same 32 bytes at a time, with the vectors of the machine.
+#[inline(always)]
+pub fn special_chunks(bytes: &[u8], from: usize) -> usize {
+    let chunks = lanes::Chunks::new(bytes);
+    let mut at = from;
+    while let Some(chunk) = chunks.at(at) {
+        let mask = <lanes::Common as lanes::Lanes>::special(chunk);
+        if mask != 0 {
+            return at + mask.trailing_zeros() as usize;
+        }
+        at += lanes::CHUNK;
+    }
+    special_bytes(bytes, at)
+}
+
+/// Whether two texts are the same. What the compiler offers for that in WebAssembly goes byte by byte.
+#[inline]
+pub fn same(left: &[u8], right: &[u8]) -> bool {
+    if cfg!(target_arch = "wasm32") {
+        same_words(left, right)
+    } else {
+        left == right
+    }
+}
+
+/// Whether a text begins with another.
+#[inline]
+pub fn begins_with(text: &[u8], start: &[u8]) -> bool {
+    text.get(..start.len()).is_some_and(|begin| same(begin, start))
+}
+
+/// The form of [`same`] for WebAssembly: eight bytes at a time, the last ones once more.
+pub fn same_words(left: &[u8], right: &[u8]) -> bool {
+    if left.len() != right.len() {
+        return false;
+    }
+    match (left.last_chunk::<8>(), right.last_chunk::<8>()) {
+        (Some(last), Some(other)) => {
+            let (words, others) = (left.as_chunks::<8>().0, right.as_chunks::<8>().0);
+            let differs = |(word, other): (&[u8; 8], &[u8; 8])| u64::from_ne_bytes(*word) != u64::from_ne_bytes(*other);
+            !differs((last, other)) && !words.iter().zip(others).any(differs)
+        }
+        _ => left.iter().zip(right).all(|(byte, other)| byte == other),
     }
 }
 
@@ -91,7 +141,31 @@ mod tests {
                     let expected = special_bytes(&bytes, from);
                     assert_eq!(special(&bytes, from), expected, "byte {byte} at {at} from {from}");
                     assert_eq!(special_words(&bytes, from), expected, "byte {byte} at {at} from {from}");
+                    assert_eq!(
+                        special_chunks(&bytes, from),
+                        expected,
+                        "byte {byte} at {at} from {from}"
+                    );
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn texts_are_the_same_if_no_byte_differs() {
+        for len in 0..40 {
+            let text: Vec<u8> = (0..len).collect();
+            assert!(same(&text, &text) && same_words(&text, &text.clone()));
+            for at in 0..text.len() {
+                let mut other = text.clone();
+                other[at] ^= 0x80;
+                assert!(
+                    !same(&text, &other) && !same_words(&text, &other),
+                    "{len} bytes, another one at {at}"
+                );
+                assert!(!same_words(&text, &text[..at]));
+                assert!(begins_with(&text, &text[..at]) && !begins_with(&text[..at], &text));
+                assert!(!begins_with(&text, &other[..=at]));
             }
         }
     }

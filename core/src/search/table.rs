@@ -187,10 +187,22 @@ pub struct Registry {
 #[derive(Clone)]
 struct Tables {
     version: FhirVersion,
-    builtin: &'static text::Builtin,
+    builtin: Arc<text::Builtin>,
     /// Added or overriding parameters, per type, sorted by code. At the same level they win over the built-in ones.
     own: BTreeMap<String, Vec<Param>>,
 }
+
+/// A text that is not the table of a version of FHIR as this release has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ForeignTable;
+
+impl fmt::Display for ForeignTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("this is not the table of that version of FHIR which belongs to this release")
+    }
+}
+
+impl std::error::Error for ForeignTable {}
 
 impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -206,31 +218,51 @@ impl Registry {
     /// The tables of one version; parsed on first use, shared afterwards.
     #[must_use]
     pub fn new(version: FhirVersion) -> Self {
-        Registry {
-            inner: Arc::new(Tables {
-                version,
-                builtin: text::builtin(version),
-                own: BTreeMap::new(),
-            }),
+        match version {
+            FhirVersion::R4 => Registry::r4(),
+            FhirVersion::R4B => Registry::r4b(),
+            FhirVersion::R5 => Registry::r5(),
         }
+    }
+
+    fn with(version: FhirVersion, builtin: Arc<text::Builtin>) -> Self {
+        let own = BTreeMap::new();
+        Registry {
+            inner: Arc::new(Tables { version, builtin, own }),
+        }
+    }
+
+    /// The tables of a version from the text of their generated file, for programs that ship it apart. A program that names
+    /// neither [`Registry::new`] nor the version's own function does not hold the text.
+    ///
+    /// # Errors
+    ///
+    /// The text is not that of this release.
+    pub fn from_table(version: FhirVersion, text: &[u8]) -> Result<Self, ForeignTable> {
+        let text = std::str::from_utf8(text).map_err(|_| ForeignTable)?;
+        if text::fingerprint(text.as_bytes()) != text::fingerprint_of(version) {
+            return Err(ForeignTable);
+        }
+        let builtin = text::parse(text).map_err(|_| ForeignTable)?;
+        Ok(Self::with(version, Arc::new(builtin)))
     }
 
     /// FHIR R4 (4.0.1), without US Core's parameters.
     #[must_use]
     pub fn r4() -> Self {
-        Self::new(FhirVersion::R4)
+        Self::with(FhirVersion::R4, text::r4())
     }
 
     /// FHIR R4B (4.3.0).
     #[must_use]
     pub fn r4b() -> Self {
-        Self::new(FhirVersion::R4B)
+        Self::with(FhirVersion::R4B, text::r4b())
     }
 
     /// FHIR R5 (5.0.0).
     #[must_use]
     pub fn r5() -> Self {
-        Self::new(FhirVersion::R5)
+        Self::with(FhirVersion::R5, text::r5())
     }
 
     /// Adds the six parameters that US Core has and R4 lacks, `Patient.race` among them.
@@ -282,7 +314,7 @@ impl Registry {
     #[must_use]
     pub fn type_index(&self, name: &str) -> Option<usize> {
         // Asked for every reference of a line. Few types share a letter, and their lengths differ.
-        let text::Builtin { types, letters, .. } = self.inner.builtin;
+        let text::Builtin { types, letters, .. } = &*self.inner.builtin;
         let letter = name.as_bytes().first()?.wrapping_sub(b'A');
         let same = letters.get(usize::from(letter))?.clone();
         let start = same.start;
@@ -384,6 +416,49 @@ impl Tables {
         Some(&rows[at])
     }
 }
+
+/// Whether a resource type of this name is in any version of FHIR that there are tables for. Only the tables of R4 are
+/// looked at, so that this costs a program no more than these.
+#[must_use]
+pub fn is_type_of_any_version(name: &str) -> bool {
+    Registry::r4().is_type(name) || LATER_TYPES.binary_search(&name).is_ok()
+}
+
+/// Types that R4B or R5 has and R4 has not.
+const LATER_TYPES: [&str; 32] = [
+    "ActorDefinition",
+    "AdministrableProductDefinition",
+    "ArtifactAssessment",
+    "BiologicallyDerivedProductDispense",
+    "Citation",
+    "ClinicalUseDefinition",
+    "ConditionDefinition",
+    "DeviceAssociation",
+    "DeviceDispense",
+    "DeviceUsage",
+    "EncounterHistory",
+    "EvidenceReport",
+    "FormularyItem",
+    "GenomicStudy",
+    "ImagingSelection",
+    "Ingredient",
+    "InventoryItem",
+    "InventoryReport",
+    "ManufacturedItemDefinition",
+    "MedicinalProductDefinition",
+    "NutritionIntake",
+    "NutritionProduct",
+    "PackagedProductDefinition",
+    "Permission",
+    "RegulatedAuthorization",
+    "RequestOrchestration",
+    "Requirements",
+    "SubscriptionStatus",
+    "SubscriptionTopic",
+    "SubstanceDefinition",
+    "TestPlan",
+    "Transport",
+];
 
 /// Concrete types that are a `Resource` but no `DomainResource`, in every version so far.
 const NOT_DOMAIN: [&str; 3] = ["Binary", "Bundle", "Parameters"];

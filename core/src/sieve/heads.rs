@@ -1,5 +1,6 @@
 //! The types of lines, by how they begin: in a stream of many types the same few beginnings come again and again.
 
+use crate::scan::simd::begins_with;
 use crate::search::table::Registry;
 
 /// Places for beginnings, and how long one is at most.
@@ -26,7 +27,7 @@ impl Heads {
         let line = &block[start..];
         if let Some(head) = place(line).and_then(|place| self.0.get(place))
             && !head.bytes.is_empty()
-            && line.starts_with(&head.bytes)
+            && begins_with(line, &head.bytes)
         {
             return Some(head.type_index);
         }

@@ -10,6 +10,7 @@ use super::heads::{Heads, LONGEST, PLACES, place};
 use super::{Batch, Duty, Scratch, one};
 use crate::plan::Plan;
 use crate::plan::literals::{Literals, Pairs};
+use crate::scan::simd::begins_with;
 use crate::scan::simd::line_ends::{LineEnds, MOST_PLACES, line_ends};
 
 mod pace;
@@ -111,7 +112,7 @@ impl Skim {
             return None;
         }
         let place = place(bytes)?;
-        let is_known = |head: &&Head| !head.bytes.is_empty() && bytes.starts_with(&head.bytes);
+        let is_known = |head: &&Head| !head.bytes.is_empty() && begins_with(bytes, &head.bytes);
         if let Some(head) = self.heads.get(place).filter(is_known) {
             return head.skipped();
         }

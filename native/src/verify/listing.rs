@@ -25,14 +25,17 @@ pub(super) struct Listed {
     pub(super) continues: bool,
 }
 
-/// Folders that are there as long as files are being written: of an export, and of a pull, which is a crate above this one.
-const UNFINISHED: [&str; 2] = [PARTIAL, ".fhirehose-pull"];
+/// Folders that are there as long as files are being written, or until they are cleaned up: of an export, and of a pull and
+/// `synth`, which are crates above this one.
+const UNFINISHED: [&str; 4] = [
+    PARTIAL,
+    ".fhirehose-pull",
+    ".fhirehose-pull-done",
+    ".fhirehose-synth-partial",
+];
 
-/// Deepest folder that is looked into for files that are not listed.
-const DEEPEST: usize = 16;
-
-/// How many of the files that are not listed are named one by one.
-const MOST_NAMED: u64 = 100;
+/// How many of the files that are not listed are named one by one: those named like data, and others.
+const MOST_NAMED: usize = 100;
 
 /// Finds every item's file. What is missing, lies elsewhere or is listed twice is a finding.
 pub(super) fn listed(folder: &Path, items: &[Item], findings: &mut Vec<Finding>) -> io::Result<Vec<Listed>> {
@@ -53,6 +56,10 @@ pub(super) fn listed(folder: &Path, items: &[Item], findings: &mut Vec<Finding>)
             }
             Err(Unfound::Missing) => {
                 findings.push(wrong("missing-file", "the manifest lists it, and it is not there"));
+                continue;
+            }
+            Err(Unfound::Irregular) => {
+                findings.push(wrong("not-a-file", "the manifest lists it, and it is no regular file"));
                 continue;
             }
         };
@@ -80,7 +87,7 @@ pub(super) fn listed(folder: &Path, items: &[Item], findings: &mut Vec<Finding>)
     Ok(found)
 }
 
-/// Tells files in the folder that are not listed.
+/// Tells files in the folder that are not listed, hidden ones as far as they are named like data.
 pub(super) fn unlisted(
     folder: &Path,
     manifest: &Path,
@@ -88,70 +95,105 @@ pub(super) fn unlisted(
     findings: &mut Vec<Finding>,
 ) -> io::Result<()> {
     let home = fs::canonicalize(folder)?;
-    for name in UNFINISHED.iter().filter(|name| home.join(name).exists()) {
-        let message = "an export or pull into this folder is at work, or was killed";
-        findings.push(about(Severity::Error, "unfinished", name, message));
+    for name in UNFINISHED {
+        // Also where it is a link that leads nowhere.
+        if fs::symlink_metadata(home.join(name)).is_ok() {
+            let message = "an export or pull into this folder is at work, or was killed";
+            findings.push(about(Severity::Error, "unfinished", name, message));
+        }
     }
     let manifest = fs::canonicalize(manifest)?;
     let mut known: Vec<&Path> = listed.iter().map(|file| file.path.as_path()).collect();
     known.sort_unstable();
-    let own = home.join(MANIFEST);
-    let is_known =
-        |path: &Path| path == manifest || path == own || path == home.join(SUMS) || known.binary_search(&path).is_ok();
-    let mut others = Vec::new();
-    walk(&home, DEEPEST, &is_known, &mut others)?;
-    others.sort_unstable();
-    let mut left_out = 0;
-    for path in others {
-        let name = relative(&home, &path);
-        let is_data = path
-            .file_name()
-            .is_some_and(|name| is_data_name(&name.to_string_lossy()));
-        if findings
-            .iter()
-            .filter(|finding| finding.rule == "unlisted-file")
-            .count() as u64
-            >= MOST_NAMED
-        {
-            left_out += 1;
-            continue;
-        }
-        let severity = if is_data { Severity::Error } else { Severity::Note };
-        findings.push(about(
-            severity,
-            "unlisted-file",
-            &name,
-            "the manifest does not list the file",
-        ));
+    // What is no file has been told, and is listed.
+    let is_irregular = |finding: &&Finding| finding.rule == "not-a-file";
+    let irregular = findings.iter().filter(is_irregular);
+    let mut told: Vec<PathBuf> = irregular
+        .filter_map(|it| it.file.as_ref())
+        .map(|it| home.join(it))
+        .collect();
+    told.extend([manifest, home.join(MANIFEST), home.join(SUMS)]);
+    told.sort_unstable();
+    let is_known = |path: &Path| {
+        known.binary_search(&path).is_ok() || told.binary_search_by(|told| told.as_path().cmp(path)).is_ok()
+    };
+    let mut others = Others::default();
+    others.walk(&home, &is_known, findings)?;
+    tell(Severity::Error, others.data, &home, findings);
+    tell(Severity::Note, others.rest, &home, findings);
+    Ok(())
+}
+
+fn tell(severity: Severity, mut paths: Vec<PathBuf>, home: &Path, findings: &mut Vec<Finding>) {
+    paths.sort_unstable();
+    for path in paths.iter().take(MOST_NAMED) {
+        let message = "the manifest does not list the file";
+        findings.push(about(severity, "unlisted-file", &relative(home, path), message));
     }
-    if left_out > 0 {
+    if let Some(more @ 1..) = paths.len().checked_sub(MOST_NAMED) {
         findings.push(Finding {
-            severity: Severity::Error,
+            severity,
             rule: "unlisted-file",
             file: None,
-            count: left_out,
+            count: more as u64,
             places: Vec::new(),
             message: "more files that the manifest does not list".to_owned(),
         });
     }
-    Ok(())
 }
 
-fn walk(folder: &Path, depth: usize, is_known: &dyn Fn(&Path) -> bool, found: &mut Vec<PathBuf>) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let path = entry.path();
-        if entry.file_name().to_string_lossy().starts_with('.') {
-            continue;
+/// Files that are not listed.
+#[derive(Default)]
+struct Others {
+    /// Named like data.
+    data: Vec<PathBuf>,
+    rest: Vec<PathBuf>,
+}
+
+impl Others {
+    /// Looks into all folders, however deep they are and whatever they are called; links are not followed.
+    fn walk(&mut self, home: &Path, is_known: &dyn Fn(&Path) -> bool, findings: &mut Vec<Finding>) -> io::Result<()> {
+        let mut open = Vec::new();
+        self.look(home, true, is_known, &mut open)?;
+        // What is unfinished has been told as a whole.
+        open.retain(|(path, _)| !UNFINISHED.iter().any(|name| *path == home.join(name)));
+        while let Some((folder, is_shown)) = open.pop() {
+            // What is in such a folder nobody knows: it may be somebody else's, or too deep for the system.
+            if let Err(error) = self.look(&folder, is_shown, is_known, &mut open) {
+                let message = format!("cannot look for files that are not listed: {error}");
+                let name = relative(home, &folder);
+                findings.push(about(Severity::Warning, "unreadable", &name, message));
+            }
         }
-        let kind = entry.file_type()?;
-        if kind.is_dir() && depth > 0 {
-            walk(&path, depth - 1, is_known, found)?;
-        } else if !kind.is_dir() && !is_known(&path) && !fs::canonicalize(&path).is_ok_and(|real| is_known(&real)) {
-            found.push(path);
-        }
+        Ok(())
     }
-    Ok(())
+
+    /// Sorts what is in one folder. `is_shown`: neither it nor what it lies in is hidden.
+    fn look(
+        &mut self,
+        folder: &Path,
+        is_shown: bool,
+        is_known: &dyn Fn(&Path) -> bool,
+        open: &mut Vec<(PathBuf, bool)>,
+    ) -> io::Result<()> {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let path = entry.path();
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            let is_shown = is_shown && !name.starts_with('.');
+            if entry.file_type()?.is_dir() {
+                open.push((path, is_shown));
+                continue;
+            }
+            let is_data = is_data_name(&name);
+            if !is_data && !is_shown || is_known(&path) || fs::canonicalize(&path).is_ok_and(|real| is_known(&real)) {
+                continue;
+            }
+            if is_data { &mut self.data } else { &mut self.rest }.push(path);
+        }
+        Ok(())
+    }
 }
 
 /// A finding about one file.
@@ -182,6 +224,8 @@ fn open_part(url: &str) -> String {
 pub(super) enum Unfound {
     Missing,
     Outside,
+    /// A folder, a pipe, a device: to open it may wait for ever.
+    Irregular,
 }
 
 /// The file that a URL names, in this folder, whose path is canonical. Of an absolute URL it is the longest end of its
@@ -196,11 +240,14 @@ pub(super) fn locate(home: &Path, url: &str) -> Result<PathBuf, Unfound> {
         return inside(home, path);
     }
     let mut rest = path;
+    let mut unfound = Unfound::Missing;
     loop {
-        if let found @ Ok(_) = inside(home, rest) {
-            return found;
+        match inside(home, rest) {
+            Err(Unfound::Irregular) => unfound = Unfound::Irregular,
+            Err(_) => {}
+            found => return found,
         }
-        rest = rest.split_once('/').ok_or(Unfound::Missing)?.1;
+        rest = rest.split_once('/').ok_or(unfound)?.1;
     }
 }
 
@@ -208,9 +255,8 @@ pub(super) fn locate(home: &Path, url: &str) -> Result<PathBuf, Unfound> {
 fn inside(home: &Path, path: &str) -> Result<PathBuf, Unfound> {
     let meant = percent_decoded(path).map(|decoded| named(home, &decoded));
     match meant {
-        Some(found @ Ok(_)) => found,
-        Some(Err(Unfound::Outside)) => Err(Unfound::Outside),
-        _ => named(home, path),
+        None | Some(Err(Unfound::Missing)) => named(home, path),
+        Some(found) => found,
     }
 }
 
@@ -226,7 +272,17 @@ pub(super) fn named(home: &Path, name: &str) -> Result<PathBuf, Unfound> {
     match fs::canonicalize(home.join(name)) {
         Ok(real) if !real.starts_with(home) => Err(Unfound::Outside),
         Ok(real) if real.is_file() => Ok(real),
-        _ => Err(Unfound::Missing),
+        Ok(_) => Err(Unfound::Irregular),
+        Err(_) => Err(Unfound::Missing),
+    }
+}
+
+/// The bytes of a file, unless it is something that is never read to its end.
+pub(super) fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
+    if fs::metadata(path)?.is_file() {
+        fs::read(path)
+    } else {
+        Err(io::Error::other("it is no regular file"))
     }
 }
 
@@ -277,7 +333,9 @@ mod tests {
             ("/a.ndjson", Ok("a.ndjson")),
             ("file:///x/y/a.ndjson", Ok("a.ndjson")),
             ("b.ndjson", Err(Unfound::Missing)),
-            ("files", Err(Unfound::Missing)),
+            ("files", Err(Unfound::Irregular)),
+            ("https://x/y/files", Err(Unfound::Irregular)),
+            ("https://x/files/a.ndjson", Ok("a.ndjson")),
             ("", Err(Unfound::Missing)),
             ("?id=5", Err(Unfound::Missing)),
             ("https://x", Err(Unfound::Missing)),

@@ -10,12 +10,12 @@ mod key;
 mod links;
 mod listing;
 mod scan;
+mod stored;
 mod sums;
 
 use std::fmt;
-use std::fs::{self, File};
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use fhirehose_core::client::manifest::{Asked, Checked, Generation, Manifest, Severity, check};
@@ -28,7 +28,6 @@ pub use found::{Finding, MOST_PLACES, Spot};
 pub use links::Written;
 
 use crate::cancel::Cancel;
-use crate::inflate::{Codec, Input};
 use crate::inputs::InputPlace;
 use crate::job::{JobError, Progress};
 use crate::output_error::OutputError;
@@ -145,7 +144,7 @@ pub fn verify(task: &Task, progress: &Progress, cancel: &Cancel) -> Result<Verif
         let path = path.to_owned();
         move |error| VerifyError::Unreadable(path, error)
     };
-    let text = fs::read(&task.manifest).map_err(unreadable(&task.manifest))?;
+    let text = listing::read_regular(&task.manifest).map_err(unreadable(&task.manifest))?;
     let asked = Asked {
         stored: true,
         ..Asked::default()
@@ -318,7 +317,8 @@ fn of_file(file: &Listed, index: usize, scanned: &Scanned, is_organized: bool, f
             format!("cannot be read to its end: {why}"),
         ));
     }
-    stored(file, seen, findings);
+    // One that is empty, and may not be, is read to its end without a word.
+    let is_damaged = stored::check(file, seen, damaged.is_some(), findings);
     for (fault, tally) in &seen.faults {
         let (count, places) = tally.clone().finish();
         let spot = |(place, column): (key::Where, u32)| {
@@ -342,15 +342,8 @@ fn of_file(file: &Listed, index: usize, scanned: &Scanned, is_organized: bool, f
         });
     }
     // What a damaged file does not hold has been told.
-    if damaged.is_none()
-        && let Some(count) = file.item.count
-        && !is_counted(count, seen, file.item.kind)
-    {
-        let message = format!(
-            "the manifest counts {count}, the file has {}",
-            counted(seen, file.item.kind)
-        );
-        findings.push(about(Severity::Error, "count", name, message));
+    if !is_damaged {
+        count(file, seen, findings);
     }
     if !is_organized || file.item.kind != FileKind::Output {
         return;
@@ -362,6 +355,22 @@ fn of_file(file: &Listed, index: usize, scanned: &Scanned, is_organized: bool, f
     if seen.headers.is_empty() && seen.types.len() > 1 {
         let message = "several types in a file without headers";
         findings.push(about(Severity::Error, "mixed-types", name, message));
+    }
+}
+
+/// Holds the number of lines against the manifest's.
+fn count(file: &Listed, seen: &Seen, findings: &mut Vec<Finding>) {
+    let kind = file.item.kind;
+    match file.item.count {
+        Some(count) if !is_counted(count, seen, kind) => {
+            let message = format!("the manifest counts {count}, the file has {}", counted(seen, kind));
+            findings.push(about(Severity::Error, "count", &file.name, message));
+        }
+        None if seen.lines == 0 => {
+            let message = "the file has no lines, and no count says that it should not";
+            findings.push(about(Severity::Warning, "empty-file", &file.name, message));
+        }
+        _ => {}
     }
 }
 
@@ -378,55 +387,6 @@ fn is_counted(count: u64, seen: &Seen, kind: FileKind) -> bool {
     count == counted(seen, kind)
         || kind == FileKind::Deleted && count == seen.deletions
         || kind == FileKind::Output && !seen.headers.is_empty() && count == seen.lines
-}
-
-/// What is wrong with a file as it is stored: its size, its compression, its end.
-fn stored(file: &Listed, seen: &Seen, findings: &mut Vec<Finding>) {
-    let name = file.name.as_str();
-    let Ok(input) = Input::open(&file.path) else {
-        return;
-    };
-    let codec = input.codec();
-    if let Some(size) = file.item.size
-        && size != file.size
-        // A server may mean the size before compression.
-        && (codec == Codec::Plain || size != seen.bytes)
-    {
-        let message = format!("the manifest says {size} bytes, the file has {}", file.size);
-        findings.push(about(Severity::Error, "size", name, message));
-    }
-    let endings = [
-        (Codec::Gzip, ".gz"),
-        (Codec::Zstd, ".zst"),
-        (Codec::Bzip2, ".bz2"),
-        (Codec::Xz, ".xz"),
-        (Codec::Brotli, ".br"),
-    ];
-    let lower = name.to_ascii_lowercase();
-    let expected = endings
-        .iter()
-        .find(|(_, ending)| lower.ends_with(ending))
-        .map_or(Codec::Plain, |(codec, _)| *codec);
-    if expected != codec && file.size > 0 {
-        let message = format!("named as if it were {expected}, and is {codec}");
-        findings.push(about(Severity::Error, "codec", name, message));
-    }
-    if codec == Codec::Plain && file.size > 0 && !ends_with_newline(&file.path) {
-        let message = "the last line has no newline behind it: the file may have been cut";
-        findings.push(about(Severity::Warning, "no-final-newline", name, message));
-    }
-}
-
-/// `true` also where it cannot be looked at: that is told elsewhere.
-fn ends_with_newline(path: &Path) -> bool {
-    let last = || {
-        let mut file = File::open(path)?;
-        file.seek(SeekFrom::End(-1))?;
-        let mut last = [0];
-        file.read_exact(&mut last)?;
-        io::Result::Ok(last[0])
-    };
-    last().map_or(true, |byte| byte == b'\n')
 }
 
 /// A folder for what does not fit into memory, gone when this is dropped or the job aborted. What cannot be removed is left

@@ -33,9 +33,19 @@ pub(super) fn check(
     findings: &mut Vec<Finding>,
 ) -> io::Result<Option<u64>> {
     let home = fs::canonicalize(folder)?;
-    let text = match fs::read(home.join(SUMS)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        text => text?,
+    let text = match named(&home, SUMS) {
+        Ok(path) => fs::read(path)?,
+        Err(Unfound::Missing) => return Ok(None),
+        Err(Unfound::Outside) => {
+            let message = "is a link to a file outside of the export's folder; it is not read";
+            findings.push(about(Severity::Error, "outside", SUMS, message));
+            return Ok(None);
+        }
+        Err(Unfound::Irregular) => {
+            let message = "is no regular file; it is not read";
+            findings.push(about(Severity::Error, "not-a-file", SUMS, message));
+            return Ok(None);
+        }
     };
     let mut files: Vec<(Sum, PathBuf)> = Vec::new();
     let mut by_path: BTreeMap<PathBuf, usize> = BTreeMap::new();
@@ -65,6 +75,14 @@ pub(super) fn check(
                     "missing-file",
                     &sum.name,
                     "SHA256SUMS lists it, and it is not there",
+                ));
+                continue;
+            }
+            Err(Unfound::Irregular) => {
+                findings.push(wrong(
+                    "not-a-file",
+                    &sum.name,
+                    "SHA256SUMS lists it, and it is no regular file",
                 ));
                 continue;
             }

@@ -1,9 +1,12 @@
 //! Exports that are whole, and exports in which one thing is wrong.
 
 use std::collections::BTreeSet;
+use std::fs;
 
 use super::*;
 use crate::folder::PARTIAL;
+
+mod odd;
 
 struct Export {
     folder: tempfile::TempDir,
@@ -268,10 +271,6 @@ fn files_that_are_missing_or_too_many_are_told() {
         (
             Box::new(|export| fs::create_dir(export.path(PARTIAL)).expect("makes")),
             vec!["unfinished .fhirehose-partial 1"],
-        ),
-        (
-            Box::new(|export| fs::create_dir(export.path(".fhirehose-pull")).expect("makes")),
-            vec!["unfinished .fhirehose-pull 1"],
         ),
         (
             Box::new(|export| {

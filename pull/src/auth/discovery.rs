@@ -44,7 +44,8 @@ pub(super) async fn token_endpoint(http: &Http, base: &str) -> Result<String, No
 }
 
 async fn get(http: &Http, url: &str, accept: &str) -> Result<Got, Trouble> {
-    http.small(|client| client.get(url).header(ACCEPT, accept), MOST).await
+    http.small(url, |client| client.get(url).header(ACCEPT, accept), MOST)
+        .await
 }
 
 fn in_configuration(body: &[u8]) -> Option<String> {

@@ -50,6 +50,7 @@ pub(super) async fn by_secret(
 async fn send(http: &Http, url: &str, form: String, basic: Option<HeaderValue>, now: Millis) -> Result<Token, NoToken> {
     let got = http
         .small(
+            url,
             |client| {
                 let mut request = client
                     .post(url)

@@ -13,9 +13,6 @@ use super::worker::{Fault, How, Work, work};
 use crate::http::{self, Got, Http};
 use crate::receipt::Receipt;
 
-/// Most bytes of an answer that is no file.
-const MOST_OF_REFUSAL: u64 = 256 << 10;
-
 /// A file that has begun to come.
 pub(crate) struct Held {
     sender: Sender<Piece>,
@@ -92,7 +89,7 @@ pub(crate) async fn attempt(
         // The rest of something else, or of nothing: from the start.
         (206 | 416, _) => return ended(Ended::Trouble(Trouble::Broken), None, false),
         (_, held) => {
-            return match http::read_small(response, MOST_OF_REFUSAL).await {
+            return match http::read_small(response, u64::MAX).await {
                 Ok(mut got) => {
                     http::mask(&mut got.body, token.as_deref().unwrap_or_default().as_bytes());
                     ended(Ended::Refused(got), held, false)

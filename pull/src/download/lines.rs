@@ -5,36 +5,76 @@ use fhirehose_core::sink::FileKind;
 
 use super::worker::Work;
 
-/// Most bytes of a first line that are looked at.
-const HEAD: usize = 256 << 10;
-/// Most bytes of a last line without a newline that are looked at.
-const TAIL: usize = 64 << 20;
+/// Files of at most so many bytes are looked at as a whole: an error that comes in the place of a file is short.
+const SHORT: usize = 256 << 10;
+/// Most blank lines in a file: one that has more of them does not end.
+const BLANKS: u64 = 1 << 20;
 
 /// Counts lines.
 pub(crate) struct Lines {
     expected: Option<u64>,
     count: u64,
     bytes: u64,
-    /// The first line, until it has been looked at.
-    head: Option<Vec<u8>>,
+    /// The beginning of the file; all of it, if it is short.
+    head: Vec<u8>,
     /// What stands behind the last newline.
-    tail: Vec<u8>,
-    /// Something of the open line is no blank.
-    open: bool,
+    open: Open,
+    max_line: usize,
+    blanks: u64,
     /// OperationOutcomes may stand in it.
     is_outcomes: bool,
 }
 
+/// The line that has no newline yet, as far as it says whether it is whole.
+#[derive(Default)]
+struct Open {
+    length: usize,
+    /// Something of it is no blank.
+    begun: bool,
+    depth: u64,
+    in_string: bool,
+    escaped: bool,
+}
+
+impl Open {
+    fn take(&mut self, bytes: &[u8]) {
+        self.length += bytes.len();
+        for &byte in bytes {
+            self.begun |= !byte.is_ascii_whitespace();
+            if self.in_string {
+                match byte {
+                    _ if self.escaped => self.escaped = false,
+                    b'\\' => self.escaped = true,
+                    b'"' => self.in_string = false,
+                    _ => {}
+                }
+                continue;
+            }
+            match byte {
+                b'"' => self.in_string = true,
+                b'{' | b'[' => self.depth += 1,
+                b'}' | b']' => self.depth = self.depth.saturating_sub(1),
+                _ => {}
+            }
+        }
+    }
+
+    fn is_whole(&self) -> bool {
+        self.depth == 0 && !self.in_string
+    }
+}
+
 impl Lines {
-    pub(crate) fn new(work: &Work) -> Lines {
+    pub(crate) fn new(work: &Work, max_line: usize) -> Lines {
         let named = work.type_name.as_deref();
         Lines {
             expected: work.count,
             count: 0,
             bytes: 0,
-            head: Some(Vec::new()),
-            tail: Vec::new(),
-            open: false,
+            head: Vec::new(),
+            open: Open::default(),
+            max_line,
+            blanks: 0,
             is_outcomes: work.kind == FileKind::Error || named == Some("OperationOutcome"),
         }
     }
@@ -47,66 +87,59 @@ impl Lines {
         for end in memchr::memchr_iter(b'\n', block) {
             let line = &block[start..end];
             let is_blank = line.len() < 2 && line.iter().all(u8::is_ascii_whitespace);
-            self.count += u64::from(self.open || !is_blank);
-            self.open = false;
+            let is_line = self.open.begun || !is_blank;
+            self.count += u64::from(is_line);
+            self.blanks += u64::from(!is_line);
+            self.open = Open::default();
             start = end + 1;
         }
-        if start > 0 {
-            self.tail.clear();
-        }
-        let rest = &block[start..];
-        self.open |= rest.iter().any(|byte| !byte.is_ascii_whitespace());
-        if self.tail.len() + rest.len() <= TAIL {
-            self.tail.extend_from_slice(rest);
+        self.open.take(&block[start..]);
+        // Bodies that never end shall not fill the disk.
+        if self.open.length > self.max_line || self.blanks > BLANKS {
+            return Err(Trouble::TooLarge);
         }
         match self.expected {
-            // Also of a body that never ends.
             Some(expected) if self.count > expected => Err(Trouble::Count),
             _ => Ok(()),
         }
     }
 
-    /// HTML, and errors that come as if they were the file, have a first line of their own.
+    /// NDJSON of resources begins with a brace.
     fn look_at_head(&mut self, block: &[u8]) -> Result<(), Trouble> {
-        let Some(mut head) = self.head.take() else {
-            return Ok(());
-        };
-        let room = HEAD - head.len();
-        head.extend_from_slice(&block[..block.len().min(room)]);
-        let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head).trim_ascii_start();
-        match text.first() {
-            None => {
-                self.head = Some(head);
-                return Ok(());
-            }
-            Some(b'{') => {}
-            Some(_) => return Err(Trouble::Media),
-        }
-        match memchr::memchr(b'\n', text) {
-            Some(end) if self.can_be_first(&text[..end]) => Ok(()),
-            Some(_) => Err(Trouble::Content),
-            None => {
-                // A first line as long as that is no error.
-                self.head = Some(head).filter(|head| head.len() < HEAD);
-                Ok(())
+        if self.head.len() < SHORT {
+            let room = SHORT - self.head.len();
+            self.head.extend_from_slice(&block[..block.len().min(room)]);
+            if self.text().first().is_some_and(|&byte| byte != b'{') {
+                return Err(Trouble::Media);
             }
         }
+        Ok(())
     }
 
-    /// Whether a line can be the first of the file: a line that cannot be read is told by others, one that is an error is not
-    /// what was asked for.
-    fn can_be_first(&self, line: &[u8]) -> bool {
-        let Ok(document) = json::parse(line) else { return true };
-        let named = document.root().get("resourceType").and_then(json::Node::text);
-        match named {
-            None => false,
-            Some(name) => self.is_outcomes || name != "OperationOutcome",
+    fn text(&self) -> &[u8] {
+        self.head
+            .strip_prefix(b"\xef\xbb\xbf")
+            .unwrap_or(&self.head)
+            .trim_ascii()
+    }
+
+    /// Whether the file is one JSON document that is not what was asked for: an error, or a resource over several lines.
+    fn is_something_else(&self) -> bool {
+        if self.bytes > SHORT as u64 {
+            return false;
         }
+        // What is no single document is looked at line by line, by others.
+        let Ok(document) = json::parse(self.text()) else {
+            return false;
+        };
+        let named = document.root().get("resourceType").and_then(json::Node::text);
+        let is_resource = named.is_some_and(|name| self.is_outcomes || name != "OperationOutcome");
+        !is_resource || self.count > 1
     }
 
     /// Something stands behind the last newline.
     pub(crate) fn is_open(&self) -> bool {
-        self.open
+        self.open.begun
     }
 
     /// Lines that are no blanks.
@@ -121,14 +154,12 @@ impl Lines {
 
     /// All has come.
     pub(crate) fn finish(&mut self) -> Result<(), Trouble> {
-        self.count += u64::from(self.open);
-        let tail = std::mem::take(&mut self.tail);
-        let last = tail.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&tail).trim_ascii();
-        // A record that was cut in its middle, by a length that was too short, say. What is too long to be kept is no JSON here.
-        if self.open && json::parse(last).is_err() {
+        self.count += u64::from(self.open.begun);
+        // A record that was cut in its middle, by a length that was too short, say.
+        if !self.open.is_whole() {
             return Err(Trouble::Length);
         }
-        if self.open && self.head.take().is_some() && !self.can_be_first(last) {
+        if self.is_something_else() {
             return Err(Trouble::Content);
         }
         match self.expected {
@@ -143,15 +174,18 @@ mod tests {
     use super::*;
 
     fn counted(blocks: &[&str], expected: Option<u64>, kind: FileKind) -> Result<u64, Trouble> {
-        let mut lines = Lines::new(&Work {
-            file: 0,
-            kind,
-            type_name: None,
-            count: expected,
-            coded: false,
-            size: None,
-            is_open_ended: false,
-        });
+        let mut lines = Lines::new(
+            &Work {
+                file: 0,
+                kind,
+                type_name: None,
+                count: expected,
+                coded: false,
+                size: None,
+                is_open_ended: false,
+            },
+            1000,
+        );
         for block in blocks {
             lines.take(block.as_bytes())?;
         }
@@ -188,6 +222,16 @@ mod tests {
     }
 
     #[test]
+    fn bodies_that_do_not_end_are_ended() {
+        let long = "x".repeat(600);
+        assert_eq!(output(&["{", &long, &long], None), Err(Trouble::TooLarge));
+        assert_eq!(
+            output(&[ONE, "\n", &"\n".repeat(1 << 21)], Some(1)),
+            Err(Trouble::TooLarge)
+        );
+    }
+
+    #[test]
     fn an_error_that_comes_as_a_file_is_none() {
         let outcome = "{\"resourceType\":\"OperationOutcome\"}";
         for text in [outcome, "{\"error\":\"x\"}"] {
@@ -195,7 +239,15 @@ mod tests {
             assert_eq!(output(&[text], None), Err(Trouble::Content));
         }
         assert_eq!(counted(&[outcome], None, FileKind::Error), Ok(1));
+        let pretty = "{\n  \"resourceType\": \"Patient\"\n}\n";
+        assert_eq!(
+            output(&[pretty], None),
+            Err(Trouble::Content),
+            "one resource over several lines"
+        );
+        assert_eq!(output(&[ONE], None), Ok(1));
         // Told by whoever reads lines.
+        assert_eq!(output(&[outcome, "\n", ONE, "\n"], None), Ok(2));
         assert_eq!(output(&["{\"resourceType\":\n", ONE, "\n"], None), Ok(2));
     }
 }

@@ -1,5 +1,6 @@
 //! The thread of one download: inflates what comes, counts it, lets the engine look at it, and writes what is kept.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use fhirehose_native::inflate::{Codec, Input, InputError, READ_SIZE};
 use super::incoming::{End, Incoming};
 use super::lines::Lines;
 use super::part::{PartFile, PartSink};
+use super::select::Select;
 use crate::progress::Progress;
 use crate::receipt::{Receipt, TypeSeen};
 
@@ -32,6 +34,10 @@ pub(crate) struct How {
     pub(crate) progress: Arc<Progress>,
     /// Do not hold numbers and sizes against the manifest.
     pub(crate) ignores_counts: bool,
+    /// Longest line.
+    pub(crate) max_line: usize,
+    /// The types that there are, as FHIR spells them: nothing else becomes the name of a file.
+    pub(crate) types: Arc<HashSet<String>>,
     /// Tells one attempt from another, also from those of an earlier run.
     pub(crate) serial: Arc<AtomicU64>,
 }
@@ -55,7 +61,7 @@ pub(crate) struct Work {
 impl How {
     /// Whether the part's own checksum is that of what comes: then one is enough.
     pub(crate) fn hashes_as_it_comes(&self, work: &Work) -> bool {
-        let whole = self.plan.is_none() || work.kind != FileKind::Output;
+        let whole = self.plan.is_none();
         whole && self.hashes && self.compression == Compression::None && !work.coded
     }
 }
@@ -140,7 +146,7 @@ fn read(work: &Work, reader: Shared, how: &How, prefix: &str) -> Result<(Receipt
     if work.coded && input.codec() == Codec::Plain {
         return Err(Fault::Trouble(Trouble::Coding));
     }
-    let mut lines = Lines::new(work);
+    let mut lines = Lines::new(work, how.max_line);
     let mut keeper = Keeper::new(work, how, prefix)?;
     let mut buffer = vec![0; READ_SIZE];
     loop {
@@ -194,6 +200,9 @@ struct Whole {
     /// A file without a byte has none.
     part: Option<PartFile>,
     name: FileName,
+    /// Of lists that the engine does not read: what they may hold.
+    select: Option<Select>,
+    dropped: u64,
 }
 
 impl Keeper {
@@ -206,12 +215,14 @@ impl Keeper {
                 export.begin_input(&name).map_err(engine)?;
                 Ok(Keeper::Engine(Box::new(export)))
             }
-            _ => Ok(Keeper::Whole(Box::new(Whole {
+            (plan, _) => Ok(Keeper::Whole(Box::new(Whole {
                 sink,
                 part: None,
+                select: plan.as_ref().and_then(|_| Select::of(work.kind)),
+                dropped: 0,
                 name: FileName {
                     kind: work.kind,
-                    type_name: type_of(work),
+                    type_name: type_of(work, &how.types),
                     sequence: 0,
                 },
             }))),
@@ -240,28 +251,44 @@ impl Keeper {
 
 impl Whole {
     fn take(&mut self, block: &[u8]) -> io::Result<()> {
+        let Some(mut select) = self.select.take() else {
+            return self.write(block);
+        };
+        let result = select.take(block, |line| self.write(line));
+        self.dropped = select.dropped();
+        self.select = Some(select);
+        result
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         let part = match &mut self.part {
             Some(part) => part,
             None => self.part.insert(self.sink.begin(&self.name)?),
         };
-        part.write(block)
+        part.write(bytes)
     }
 
     fn finish(mut self, open: bool, lines: u64) -> io::Result<(Receipt, Came)> {
+        let selects = self.select.is_some();
+        if let (true, Some(_)) = (open, &self.select) {
+            self.take(b"\n")?;
+        }
         let mut came = self.sink.empty();
+        let kept = lines.saturating_sub(self.dropped);
         if let Some(mut part) = self.part.take() {
             came = part.digest();
-            if open {
+            if open && !selects {
                 part.write(b"\n")?;
             }
-            self.sink.end(part, lines)?;
+            self.sink.end(part, kept)?;
         }
         let receipt = Receipt {
-            kept: lines,
+            kept,
+            foreign: self.dropped,
             parts: self.sink.closed,
             ..Receipt::default()
         };
-        Ok((receipt, came))
+        Ok((receipt, came.filter(|_| !selects)))
     }
 }
 
@@ -294,17 +321,13 @@ fn engine(error: Error) -> Fault {
     }
 }
 
-/// The type that the manifest names, as far as it can be a name of a file.
-fn type_of(work: &Work) -> String {
+/// The type that the manifest names, if there is such a type.
+fn type_of(work: &Work, types: &HashSet<String>) -> String {
     let default = match work.kind {
         FileKind::Output => "Resource",
         FileKind::Deleted => "Bundle",
         FileKind::Error => "OperationOutcome",
     };
-    let is_name =
-        |name: &&String| (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    work.type_name
-        .as_ref()
-        .filter(is_name)
-        .map_or_else(|| default.to_owned(), Clone::clone)
+    let named = work.type_name.as_ref().filter(|name| types.contains(*name));
+    named.map_or_else(|| default.to_owned(), Clone::clone)
 }

@@ -2,6 +2,7 @@
 
 pub mod date;
 pub mod decimal;
+mod folding;
 pub mod number;
 pub mod prefix;
 pub mod quantity;

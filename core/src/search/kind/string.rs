@@ -1,10 +1,6 @@
 //! Strings: folded for comparison, at the start, anywhere, or exact.
 
-use caseless::Caseless;
-use unicode_normalization::UnicodeNormalization;
-use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
-
-use super::ValueError;
+use super::{ValueError, folding};
 use crate::scan::json::Json;
 use crate::scan::spare::Spare;
 use crate::scan::text::Text;
@@ -199,22 +195,18 @@ fn fold_into(text: &str, out: &mut String) {
             blank = true;
             return;
         }
-        if character.general_category_group() == GeneralCategoryGroup::Punctuation {
-            return;
-        }
         if blank && !out.is_empty() {
             out.push(' ');
         }
         blank = false;
         out.push(character);
     };
-    if text.is_ascii() {
-        text.chars().for_each(|character| push(character.to_ascii_lowercase()));
-    } else {
-        let bare = text
-            .nfkd()
-            .filter(|character| character.general_category() != GeneralCategory::NonspacingMark);
-        bare.default_case_fold().for_each(&mut push);
+    for character in text.chars() {
+        match u8::try_from(character) {
+            Ok(byte) if byte.is_ascii() && is_ascii_punctuation(byte) => {}
+            Ok(byte) if byte.is_ascii() => push(char::from(byte.to_ascii_lowercase())),
+            _ => folding::each(character, &mut push),
+        }
     }
 }
 

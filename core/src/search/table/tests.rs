@@ -43,6 +43,44 @@ fn every_built_in_table_parses() {
 }
 
 #[test]
+fn a_table_that_comes_apart_is_the_built_in_one() {
+    for version in [FhirVersion::R4, FhirVersion::R4B, FhirVersion::R5] {
+        let text = text::source(version).as_bytes();
+        let apart = Registry::from_table(version, text).expect("the table of this release");
+        assert_eq!(apart.version(), version);
+        assert!(apart.all_pairs().eq(Registry::new(version).all_pairs()));
+        assert!(apart.is_type("Patient") && !apart.root_elements("Patient").is_empty());
+    }
+}
+
+#[test]
+fn types_of_any_version_are_those_of_all_tables() {
+    let all = [Registry::r4(), Registry::r4b(), Registry::r5()];
+    let later = all[1..].iter().flat_map(|registry| registry.types());
+    let mut later: Vec<&str> = later.map(String::as_str).filter(|name| !all[0].is_type(name)).collect();
+    later.sort_unstable();
+    later.dedup();
+    assert_eq!(later, LATER_TYPES);
+    assert!(is_type_of_any_version("Patient") && is_type_of_any_version("Transport"));
+    assert!(!is_type_of_any_version("Patent") && !is_type_of_any_version(""));
+}
+
+#[test]
+fn a_table_of_another_version_or_release_is_refused() {
+    let text = text::source(FhirVersion::R5);
+    for foreign in [
+        text.replacen("Account", "Bccount", 1),
+        text[1..].to_owned(),
+        String::new(),
+    ] {
+        let answer = Registry::from_table(FhirVersion::R5, foreign.as_bytes());
+        assert_eq!(answer.err(), Some(ForeignTable));
+    }
+    assert!(Registry::from_table(FhirVersion::R4B, text.as_bytes()).is_err());
+    assert!(Registry::from_table(FhirVersion::R4, &[0xff]).is_err());
+}
+
+#[test]
 fn a_broken_table_names_its_line() {
     let broken = [
         ("x", 1),

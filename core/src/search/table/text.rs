@@ -4,7 +4,7 @@
 //! and terse; the unit tests prove that every committed file parses.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use super::{Component, FhirVersion, ImpliedSystem, Param, PathSpec, RootElement, Rule, SearchType, Where, WhereTest};
 
@@ -29,29 +29,70 @@ pub(super) struct TableError {
     pub(super) reason: &'static str,
 }
 
-/// Text of a version's table.
+const R4: &str = include_str!("../generated/r4.table");
+const R4B: &str = include_str!("../generated/r4b.table");
+const R5: &str = include_str!("../generated/r5.table");
+
+/// Text of a version's table, for tests.
+#[cfg(test)]
 pub(super) fn source(version: FhirVersion) -> &'static str {
     match version {
-        FhirVersion::R4 => include_str!("../generated/r4.table"),
-        FhirVersion::R4B => include_str!("../generated/r4b.table"),
-        FhirVersion::R5 => include_str!("../generated/r5.table"),
+        FhirVersion::R4 => R4,
+        FhirVersion::R4B => R4B,
+        FhirVersion::R5 => R5,
     }
 }
 
 /// Text of the parameters that only US Core has.
 pub(super) const US_CORE: &str = include_str!("../generated/us_core.table");
 
-/// A version's table, parsed at the first call.
-pub(super) fn builtin(version: FhirVersion) -> &'static Builtin {
-    static R4: OnceLock<Builtin> = OnceLock::new();
-    static R4B: OnceLock<Builtin> = OnceLock::new();
-    static R5: OnceLock<Builtin> = OnceLock::new();
-    let cell = match version {
-        FhirVersion::R4 => &R4,
-        FhirVersion::R4B => &R4B,
-        FhirVersion::R5 => &R5,
-    };
-    cell.get_or_init(|| parse(source(version)).expect("built-in FHIR table parses"))
+/// The table of R4, parsed at the first call. Each version has a function of its own, so that a program which calls only one
+/// of them is linked without the texts of the others.
+pub(super) fn r4() -> Arc<Builtin> {
+    static CELL: OnceLock<Arc<Builtin>> = OnceLock::new();
+    shared(&CELL, R4)
+}
+
+/// The table of R4B, parsed at the first call.
+pub(super) fn r4b() -> Arc<Builtin> {
+    static CELL: OnceLock<Arc<Builtin>> = OnceLock::new();
+    shared(&CELL, R4B)
+}
+
+/// The table of R5, parsed at the first call.
+pub(super) fn r5() -> Arc<Builtin> {
+    static CELL: OnceLock<Arc<Builtin>> = OnceLock::new();
+    shared(&CELL, R5)
+}
+
+fn shared(cell: &OnceLock<Arc<Builtin>>, text: &str) -> Arc<Builtin> {
+    cell.get_or_init(|| Arc::new(parse(text).expect("built-in FHIR table parses")))
+        .clone()
+}
+
+/// Length and hash (FNV-1a) of a text: against mix-ups, not against forgers.
+pub(super) const fn fingerprint(text: &[u8]) -> (usize, u64) {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut at = 0;
+    while at < text.len() {
+        hash = (hash ^ text[at] as u64).wrapping_mul(0x0100_0000_01b3);
+        at += 1;
+    }
+    (text.len(), hash)
+}
+
+/// The fingerprint of a version's table, computed by the compiler: the text itself is not linked for it.
+pub(super) fn fingerprint_of(version: FhirVersion) -> (usize, u64) {
+    const OF: [(usize, u64); 3] = [
+        fingerprint(R4.as_bytes()),
+        fingerprint(R4B.as_bytes()),
+        fingerprint(R5.as_bytes()),
+    ];
+    match version {
+        FhirVersion::R4 => OF[0],
+        FhirVersion::R4B => OF[1],
+        FhirVersion::R5 => OF[2],
+    }
 }
 
 /// US Core's own parameters by type, parsed at the first call.

@@ -9,7 +9,7 @@ use super::super::finding::{Findings, Place};
 use super::super::read::{ITEM_NAMES, LISTS, is_absolute};
 use super::{Since, extension, opening, unknown_members};
 use crate::client::json::{Kind, Node};
-use crate::search::table::Registry;
+use crate::search::table::is_type_of_any_version;
 use crate::sink::FileKind;
 
 const LATER: &[Since] = &[
@@ -30,13 +30,6 @@ const SIGNATURES: [&str; 6] = [
     "x-amz-credential",
     "se",
 ];
-
-/// Whether a resource type of this name is in a version of FHIR that there are tables for.
-pub(super) fn is_type(name: &str) -> bool {
-    [Registry::r4(), Registry::r4b(), Registry::r5()]
-        .iter()
-        .any(|registry| registry.is_type(name))
-}
 
 pub(super) fn check(fields: &Fields<'_>, findings: &mut Findings) {
     let mut told = Findings::new(findings.generation());
@@ -126,7 +119,7 @@ impl Types {
 
     fn of_output(&mut self, name: &str, span: Range<usize>, place: Place<'_>, findings: &mut Findings) {
         if !self.known.iter().any(|known| known == name) {
-            if !is_type(name) {
+            if !is_type_of_any_version(name) {
                 let message = "no resource type of FHIR R4, R4B or R5";
                 findings.error("unknown-type", span, place, message);
                 return;

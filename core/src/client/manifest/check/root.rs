@@ -4,8 +4,9 @@ use super::super::Generation;
 use super::super::fields::Fields;
 use super::super::finding::{Findings, Place};
 use super::super::read::{LINK_NAMES, ROOT_NAMES, is_absolute};
-use super::{Since, extension, items, opening, unknown_members};
+use super::{Since, extension, opening, unknown_members};
 use crate::client::json::{Kind, Node};
+use crate::search::table::is_type_of_any_version;
 
 /// What the members of the root came with, where that was not the first generation.
 const LATER: &[Since] = &[
@@ -93,7 +94,7 @@ fn organized_by(fields: &Fields<'_>, findings: &mut Findings) {
         if text.is_empty() {
             let message = "outputOrganizedBy is empty; leave it out where output is not organized";
             findings.error("organized-by-empty", value.span(), place, message);
-        } else if !items::is_type(&text) {
+        } else if !is_type_of_any_version(&text) {
             let message = "outputOrganizedBy is no resource type of FHIR R4, R4B or R5";
             findings.error("unknown-type", value.span(), place, message);
         }

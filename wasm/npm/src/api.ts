@@ -1,0 +1,11 @@
+// All that there is, but for how the module is loaded: that is what the entries differ in.
+
+export { FhirehoseError, type Code, type Problem } from "./errors.js";
+export { initSync, type FhirVersion, type Source } from "./module.js";
+export { compile, Plan, type Definitions, type ExportRequest } from "./plan.js";
+export { Export, type Bytes, type Chunk, type FileKind, type Report } from "./export.js";
+export { exportStream, type Ending, type ExportStream, type StreamOptions } from "./stream.js";
+export { resources } from "./resources.js";
+export { toBlobs, toFiles, toZip, type Exportable, type Exported, type ExportedFile } from "./save.js";
+export { filterFiles, type FilterOptions } from "./files.js";
+export { checkManifest, parseManifest, type Checked, type Finding, type Manifest, type ManifestFile } from "./listing.js";

@@ -1,0 +1,126 @@
+// Files that are at hand as Blobs: several at once, in workers, gzip or plain, in as many passes as the plan needs.
+
+import { wrongArgument } from "./errors.js";
+import type { Report } from "./export.js";
+import { TOGETHER, type Input, type Outcome } from "./job.js";
+import { manifestOf } from "./manifest.js";
+import { compile, Plan, type ExportRequest } from "./plan.js";
+import { performAll, sized } from "./pool.js";
+import { inOrder, type Exported, type ExportedFile } from "./save.js";
+
+export interface FilterOptions {
+  /** How many workers; 0: none, the work is done here. Default: as the machine has cores, at most one a file. */
+  workers?: number;
+  signal?: AbortSignal;
+  /** Told of progress: bytes as they are stored. */
+  onProgress?: (progress: { readonly bytes: number; readonly total: number }) => void;
+}
+
+/**
+ * Filters files: what a file input or a drop gives, or Blobs. What comes out is what `fhirehose export` makes of the same
+ * files in the same order.
+ */
+export async function filterFiles(
+  files: Iterable<Blob> | ArrayLike<Blob>, wanted: Plan | ExportRequest, options: FilterOptions = {},
+): Promise<Exported> {
+  const inputs = Array.from(files as ArrayLike<Blob>, named);
+  if (wanted instanceof Plan) return run(inputs, wanted, options);
+  const plan = compile(wanted);
+  try {
+    return await run(inputs, plan, options);
+  } finally {
+    plan.free();
+  }
+}
+
+function named(blob: Blob, index: number): Input {
+  if (!(blob instanceof Blob)) throw wrongArgument("filterFiles takes Files or Blobs");
+  const { webkitRelativePath, name } = blob as Partial<File>;
+  return { name: webkitRelativePath || name || `input ${index + 1}`, blob };
+}
+
+async function run(inputs: readonly Input[], plan: Plan, options: FilterOptions): Promise<Exported> {
+  const writer = manifestOf(plan);
+  try {
+    const outcome = await outcomeOf(inputs, plan, options);
+    return { files: inOrder(outcome.files, outcome.report), report: outcome.report, manifest: writer.text(outcome.report) };
+  } finally {
+    writer.free();
+  }
+}
+
+async function outcomeOf(inputs: readonly Input[], plan: Plan, { workers, signal, onProgress }: FilterOptions): Promise<Outcome> {
+  const total = inputs.reduce((sum, { blob }) => sum + blob.size, 0);
+  let bytes = 0;
+  const progress = (more: number): void => {
+    bytes = Math.min(bytes + more, total);
+    onProgress?.({ bytes, total });
+  };
+  // Passes know of each other, and files that roll over know of all inputs: there one after the other.
+  const isApart = plan.passes.length === 1 && !plan.rollsOver && inputs.length > 1;
+  if (isApart) {
+    const jobs = inputs.map((input) => [input]);
+    const outcomes = await performAll(plan, jobs, { workers: sized(workers, jobs.length), isWhole: false, signal, progress });
+    if (outcomes !== TOGETHER) return merged(outcomes);
+    bytes = 0;
+  }
+  const outcomes = await performAll(plan, [inputs], { workers: sized(workers, 1), isWhole: true, signal, progress });
+  return (outcomes as Outcome[])[0] as Outcome;
+}
+
+/** Most places of bad lines in a report. */
+const MOST_PLACES = 20;
+/** Kinds of bad lines, in the order of reports. */
+const BAD = ["syntax", "utf8", "trailing", "not-an-object", "no-resource-type", "unknown-type", "duplicate-name", "too-long", "deletions"];
+const KINDS = ["output", "deleted", "error"];
+
+/** Outcomes of one input each, as one. */
+function merged(outcomes: readonly Outcome[]): Outcome {
+  const reports = outcomes.map(({ report }) => report);
+  const sum = (of: (report: Report) => number): number => reports.reduce((all, report) => all + of(report), 0);
+  const report: Report = {
+    inputs: sum((report) => report.inputs),
+    bytes: sum((report) => report.bytes),
+    lines: sum((report) => report.lines),
+    read: sum((report) => report.read),
+    kept: sum((report) => report.kept),
+    keptBytes: sum((report) => report.keptBytes),
+    types: summed(reports.flatMap(({ types }) => types), ({ type }) => type, ["read", "kept", "keptBytes"]).sort(by(({ type }) => type)),
+    files: summed(reports.flatMap(({ files }) => files), ({ path }) => path, ["count", "bytes"]).sort(
+      (one, other) => KINDS.indexOf(one.kind) - KINDS.indexOf(other.kind) || by<typeof one>(({ type }) => type)(one, other),
+    ),
+    bad: {
+      total: sum(({ bad }) => bad.total),
+      kinds: summed(reports.flatMap(({ bad }) => bad.kinds), ({ code }) => code, ["count"]).sort((one, other) => BAD.indexOf(one.code) - BAD.indexOf(other.code)),
+      places: reports.flatMap(({ bad }) => bad.places).slice(0, MOST_PLACES),
+    },
+    unknownPatients: 0,
+    deletions: { listed: 0, withheld: 0 },
+  };
+  return { files: joined(outcomes.flatMap(({ files }) => files)), report };
+}
+
+function by<T>(key: (item: T) => string): (one: T, other: T) => number {
+  return (one, other) => (key(one) < key(other) ? -1 : key(one) > key(other) ? 1 : 0);
+}
+
+/** Items of one key as one, these numbers added up. */
+function summed<T extends object>(items: readonly T[], key: (item: T) => string, numbers: readonly (keyof T)[]): T[] {
+  const found = new Map<string, T>();
+  for (const item of items) {
+    const known = found.get(key(item));
+    if (known === undefined) found.set(key(item), { ...item });
+    else for (const name of numbers) (known[name] as number) += item[name] as number;
+  }
+  return [...found.values()];
+}
+
+/** Files of one name, in the order of the inputs, as one: the Blobs are not copied. */
+function joined(files: readonly ExportedFile[]): ExportedFile[] {
+  const found = new Map<string, ExportedFile[]>();
+  for (const file of files) found.set(file.file, [...(found.get(file.file) ?? []), file]);
+  return [...found.values()].map((same) => {
+    const first = same[0] as ExportedFile;
+    return same.length === 1 ? first : { ...first, blob: new Blob(same.map(({ blob }) => blob), { type: first.blob.type }) };
+  });
+}

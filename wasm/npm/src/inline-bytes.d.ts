@@ -1,0 +1,2 @@
+/** The module, gzip in base64; written by the build. */
+export declare const bytes: string;

@@ -1,0 +1,2 @@
+import { use } from "./app.js";
+console.log(await use());

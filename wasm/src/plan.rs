@@ -1,0 +1,66 @@
+//! A compiled request, as JavaScript holds it.
+
+use fhirehose_core::plan::Plan as Compiled;
+use fhirehose_core::quote::Tree;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use crate::fault;
+use crate::request::{self, Asked, Unread};
+use crate::run::name_of;
+
+/// A request, compiled once, for any number of runs.
+#[wasm_bindgen]
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub(crate) asked: Asked,
+    pub(crate) compiled: Compiled,
+}
+
+#[wasm_bindgen]
+impl Plan {
+    /// Compiles a request, which is JSON.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it.
+    pub fn compile(request: &str) -> Result<Plan, String> {
+        let compiled = request::compile(request).map_err(|unread| match unread {
+            Unread::Problems(problems) => fault::of_problems(&problems),
+            Unread::NotLoaded(version) => {
+                let message =
+                    format!("the tables of FHIR {version} have to be loaded first: loadTables(\"{version}\")");
+                fault::plain("tables", &message)
+            }
+        })?;
+        let (asked, compiled) = compiled;
+        Ok(Plan { asked, compiled })
+    }
+
+    /// What is read and tested, for people.
+    #[must_use]
+    pub fn explain(&self) -> String {
+        self.compiled.explain()
+    }
+
+    /// The same as JSON.
+    #[wasm_bindgen(js_name = explainJson)]
+    #[must_use]
+    pub fn explain_json(&self) -> String {
+        self.compiled.explain_json()
+    }
+
+    /// What a caller has to know before a run, as JSON: `passes` over the input, the main one first; whether files roll over.
+    #[must_use]
+    pub fn facts(&self) -> String {
+        let later = self.compiled.stages().iter().copied().map(name_of);
+        let limits = self.asked.limits;
+        Tree::Object(vec![
+            ("passes", Tree::texts(std::iter::once("main").chain(later))),
+            (
+                "rollsOver",
+                Tree::Boolean(limits.max_resources.is_some() || limits.max_bytes.is_some()),
+            ),
+        ])
+        .pretty()
+    }
+}

@@ -1,0 +1,79 @@
+//! Reports as JSON, with the keys of `fhirehose export --report json` where both have them.
+
+use fhirehose_core::quote::Tree;
+use fhirehose_core::report::Report;
+use fhirehose_core::sink::FileKind;
+
+/// What a kind of files is called.
+#[must_use]
+pub fn kind(kind: FileKind) -> &'static str {
+    match kind {
+        FileKind::Output => "output",
+        FileKind::Deleted => "deleted",
+        FileKind::Error => "error",
+    }
+}
+
+/// The report as JSON. `unknown` patients were asked for and not seen; deletions were `listed` in `deleted/`; resources were
+/// `withheld` because of one.
+#[must_use]
+pub fn json(report: &Report, unknown: u64, listed: u64, withheld: u64) -> String {
+    let number = Tree::Number;
+    let types = report.types.iter().map(|of_type| {
+        Tree::Object(vec![
+            ("type", Tree::text(&of_type.type_name)),
+            ("read", number(of_type.read)),
+            ("kept", number(of_type.kept)),
+            ("keptBytes", number(of_type.bytes)),
+        ])
+    });
+    let files = report.files.iter().map(|file| {
+        Tree::Object(vec![
+            ("kind", Tree::text(kind(file.name.kind))),
+            ("type", Tree::text(&file.name.type_name)),
+            ("path", Tree::text(&file.path)),
+            ("count", number(file.resources)),
+            ("bytes", number(file.bytes)),
+        ])
+    });
+    Tree::Object(vec![
+        ("inputs", number(report.inputs)),
+        ("bytes", number(report.bytes_read)),
+        ("lines", number(report.lines)),
+        ("read", number(report.read())),
+        ("kept", number(report.kept())),
+        (
+            "keptBytes",
+            number(report.types.iter().map(|of_type| of_type.bytes).sum()),
+        ),
+        ("types", Tree::List(types.collect())),
+        ("files", Tree::List(files.collect())),
+        ("bad", bad(report)),
+        ("unknownPatients", number(unknown)),
+        (
+            "deletions",
+            Tree::Object(vec![("listed", number(listed)), ("withheld", number(withheld))]),
+        ),
+    ])
+    .pretty()
+}
+
+fn bad(report: &Report) -> Tree {
+    let kinds = report
+        .bad
+        .iter()
+        .map(|(kind, count)| Tree::Object(vec![("code", Tree::text(kind.code())), ("count", Tree::Number(*count))]));
+    let places = report.places.iter().map(|place| {
+        Tree::Object(vec![
+            ("input", Tree::text(&place.input)),
+            ("line", Tree::Number(place.position.line)),
+            ("column", Tree::Number(place.position.column)),
+            ("code", Tree::text(place.kind.code())),
+        ])
+    });
+    Tree::Object(vec![
+        ("total", Tree::Number(report.bad_lines())),
+        ("kinds", Tree::List(kinds.collect())),
+        ("places", Tree::List(places.collect())),
+    ])
+}
