@@ -223,6 +223,7 @@ fn table() -> String {
     kick_off_rows(&mut table);
     status_rows(&mut table);
     manifest_rows(&mut table);
+    further_manifest_rows(&mut table);
     file_rows(&mut table);
     end_rows(&mut table);
     resumed_rows(&mut table);
@@ -416,6 +417,9 @@ fn manifest_rows(table: &mut Table) {
             }),
         ],
     );
+}
+
+fn further_manifest_rows(table: &mut Table) {
     table.section(
         "The manifest of a running job that was asked for one",
         polling_partially,
