@@ -336,6 +336,10 @@ impl Client {
         };
         let target = match links::redirected(answer, &from, talk.hops) {
             Ok(_) if is_post && !matches!(answer.status, 307 | 308) => Err("a redirect that a POST does not follow"),
+            // Whoever can redirect shall not have things deleted elsewhere.
+            Ok(target) if talk.what == What::Delete && url::origin(&target) != url::origin(&from) => {
+                Err("a redirect to another host, which no deletion follows")
+            }
             other => other,
         };
         match target {

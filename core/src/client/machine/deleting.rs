@@ -9,6 +9,8 @@ use super::{Client, Stage};
 
 /// Tries of a deletion. That it fails hurts nobody: servers forget jobs by themselves.
 const MOST: u32 = 3;
+/// Longest wait between two of them.
+const LONGEST: Millis = 10_000;
 
 impl Client {
     /// Everything is safe: the last request, unless the job is to be kept.
@@ -40,7 +42,8 @@ impl Client {
             status => {
                 let told = format!("status {status}{}", Said::read(answer.body).tail());
                 let may_pass = matches!(status, 408 | 425 | 429 | 500 | 502..=504);
-                let asked = self.asked_wait(answer, now);
+                // What is there is safe: nobody waits long for a server to clean up.
+                let asked = self.asked_wait(answer, now).map(|wait| wait.min(LONGEST));
                 if may_pass && asked.is_some() {
                     return self.deletion_failed(&told, None, now + asked.unwrap_or_default());
                 }

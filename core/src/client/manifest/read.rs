@@ -145,47 +145,54 @@ pub(super) fn guess(root: Node<'_>) -> Generation {
     Generation::V2
 }
 
+/// Members of which a manifest without output has at least one.
+const OTHERS: [&str; 5] = ["request", "requiresAccessToken", "error", "outcome", "deleted"];
+
+/// Lists that no generation has; where there is no output one of them may be meant for it.
+fn strange_lists(root: Node<'_>) -> usize {
+    let is_known = |name: &str| ROOT_NAMES.iter().any(|known| known.eq_ignore_ascii_case(name));
+    let strange = root.members().filter(|member| {
+        member.value.kind() == Kind::List && member.value.items().next().is_some() && !is_known(&member.name)
+    });
+    strange.count()
+}
+
+/// Refuses what is something else.
+fn refuse_what_is_none(fields: &Fields<'_>, generation: Generation, whole: Range<usize>) -> Result<(), Finding> {
+    let refuse = |rule, span, message: &str| Err(refusal(rule, generation.section(), span, message));
+    match fields.get("output").map(|value| (value.kind(), value.span())) {
+        None | Some((Kind::Null, _)) => {}
+        Some((Kind::List | Kind::Object, _)) => return Ok(()),
+        Some((_, span)) => return refuse("output-not-an-array", span, "not a manifest: output is no array"),
+    }
+    let resource = fields.get("resourceType").and_then(Node::text);
+    if resource.is_some_and(|name| name == "OperationOutcome") {
+        return refuse("operation-outcome", whole, "an OperationOutcome instead of a manifest");
+    }
+    if fields.get("transactionTime").is_none() {
+        let message = "not a manifest: neither output nor transactionTime is there";
+        return refuse("not-a-manifest", whole, message);
+    }
+    // Servers leave out lists that are empty, but not all that makes it a manifest.
+    if OTHERS.iter().all(|name| fields.get(name).is_none()) {
+        let message = "not a manifest: nothing of it is there but transactionTime";
+        return refuse("not-a-manifest", whole, message);
+    }
+    Ok(())
+}
+
 /// Reads the document.
 pub(super) fn manifest(root: Node<'_>, findings: &mut Findings) -> Result<Manifest, Finding> {
     let generation = findings.generation();
     let whole = root.span().start..root.span().start + 1;
-    let refuse = |rule, message: &str| refusal(rule, generation.section(), whole.clone(), message);
     if root.kind() != Kind::Object {
-        return Err(refuse(
-            "not-a-manifest",
-            &format!("{} instead of a manifest", root.kind()),
-        ));
+        let message = format!("{} instead of a manifest", root.kind());
+        return Err(refusal("not-a-manifest", generation.section(), whole, &message));
     }
     let uncertain = |name| repeated(name, generation);
     let fields = Fields::of(root, ROOT_NAMES, Place::ROOT, findings).map_err(uncertain)?;
-    if let Some(value) = fields.get("output")
-        && !matches!(value.kind(), Kind::List | Kind::Object)
-    {
-        let message = "not a manifest: output is no array";
-        return Err(refusal(
-            "output-not-an-array",
-            generation.section(),
-            value.span(),
-            message,
-        ));
-    }
+    refuse_what_is_none(&fields, generation, whole)?;
     let output = fields.list("output", findings);
-    let is_resource = |name: &str| {
-        fields
-            .get("resourceType")
-            .and_then(Node::text)
-            .is_some_and(|text| text == name)
-    };
-    match output {
-        Listed::Missing if is_resource("OperationOutcome") => {
-            return Err(refuse("operation-outcome", "an OperationOutcome instead of a manifest"));
-        }
-        Listed::Missing if fields.get("transactionTime").is_none() => {
-            let message = "not a manifest: neither output nor transactionTime is there";
-            return Err(refuse("not-a-manifest", message));
-        }
-        _ => {}
-    }
     let mut manifest = Manifest {
         generation,
         transaction_time: fields.text("transactionTime", Place::ROOT, findings),
@@ -196,7 +203,11 @@ pub(super) fn manifest(root: Node<'_>, findings: &mut Findings) -> Result<Manife
             .filter(|name| !name.is_empty()),
         files: Vec::new(),
         next: None,
-        unusable: 0,
+        unusable: if matches!(output, Listed::Missing) {
+            strange_lists(root)
+        } else {
+            0
+        },
     };
     if let (Some(text), Some(value)) = (&manifest.transaction_time, fields.get("transactionTime"))
         && read_instant(text).is_none()
@@ -350,6 +361,10 @@ fn next_page(fields: &Fields<'_>, manifest: &mut Manifest, findings: &mut Findin
         }
         let link = Fields::of(node, LINK_NAMES, place, findings)?;
         let relation = link.text("relation", place, findings).unwrap_or_default();
+        // It may be the next page, and nothing may be passed over unseen.
+        if relation.trim().is_empty() && link.get("url").is_some() {
+            manifest.unusable += 1;
+        }
         if !relation.trim().eq_ignore_ascii_case("next") {
             continue;
         }

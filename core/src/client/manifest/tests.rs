@@ -247,6 +247,15 @@ fn what_cannot_be_fetched_is_counted() {
 }
 
 #[test]
+fn lists_and_links_that_nobody_knows_are_not_passed_over() {
+    let text = good().replacen("\"output\"", "\"outputs\"", 1);
+    assert_eq!(read(text.as_bytes()).expect("a manifest").0.unusable, 1);
+    let next = r#""link": [{"rel": "next", "url": "https://x"}]"#;
+    let text = good().replacen(r#""extension": { "https://example.org/x": true }"#, next, 1);
+    assert_eq!(read(text.as_bytes()).expect("a manifest").0.unusable, 1);
+}
+
+#[test]
 fn what_is_no_manifest_is_refused_with_the_reason() {
     let cases: &[(&str, &str)] = &[
         ("", "empty"),
@@ -259,6 +268,11 @@ fn what_is_no_manifest_is_refused_with_the_reason() {
         (r#"{"error":"invalid_token"}"#, "not-a-manifest"),
         (r#"{"resourceType":"OperationOutcome","issue":[]}"#, "operation-outcome"),
         (r#"{"resourceType":"Patient","id":"a"}"#, "not-a-manifest"),
+        (r#"{"transactionTime":"2024-01-01T00:00:00Z"}"#, "not-a-manifest"),
+        (
+            r#"{"transactionTime":"2024-01-01T00:00:00Z","outputs":[{"url":"a"}]}"#,
+            "not-a-manifest",
+        ),
         (r#"{"output":"none"}"#, "output-not-an-array"),
         (r#"{"output":[],"output":[]}"#, "repeated-name"),
         (r#"{"output":[],"Output":[]}"#, "repeated-name"),
