@@ -84,7 +84,7 @@ def downloads(args):
         for _ in range(args.runs):
             for way, words in ways.items():
                 before = server.cpu()
-                report, took, cpu, memory = pull(args, ["--job", job, *words], out)
+                report, took, cpu, memory = pull(args, [server.base, "--job", job, *words], out)
                 if report["sent"]["bytes"] != size:
                     sys.exit(f"{way}: other bytes came than before")
                 kept[way].add(report["kept"])
@@ -116,7 +116,7 @@ def many(args):
     job = report["statusUrl"]
     times = []
     for _ in range(min(args.runs, 3)):
-        report, took, _, memory = pull(args, ["--job", job], out)
+        report, took, _, memory = pull(args, [server.base, "--job", job], out)
         times.append(took)
     took = statistics.median(times)
     print(f"{verdict(took < 60)}: {report['sent']['files']:,} files of a job that is done in {took:.1f} s (60)")

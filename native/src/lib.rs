@@ -27,6 +27,6 @@ mod stdout;
 pub mod survey;
 pub mod unpack;
 pub mod verify;
-mod writeback;
+pub mod writeback;
 
 pub use run::{Exported, run, run_for_clients};

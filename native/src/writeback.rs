@@ -5,18 +5,18 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
 /// Bytes written to a file between two starts.
-pub(crate) const STEP: u64 = 8 << 20;
+pub const STEP: u64 = 8 << 20;
 
 /// A thread that waits for the disk so that no other has to.
 #[derive(Debug, Default)]
-pub(crate) struct Writeback {
+pub struct Writeback {
     thread: Option<(SyncSender<File>, JoinHandle<()>)>,
 }
 
 impl Writeback {
     /// Starts to write out what a file holds so far. Does nothing while an earlier start is under way: this only ever
     /// makes the final sync shorter, and that sync is what counts, also for errors.
-    pub(crate) fn start(&mut self, file: &File) {
+    pub fn start(&mut self, file: &File) {
         let Ok(file) = file.try_clone() else { return };
         let (sender, _) = self.thread.get_or_insert_with(|| {
             let (sender, receiver) = sync_channel::<File>(1);
@@ -29,7 +29,7 @@ impl Writeback {
     }
 
     /// Waits for what is under way.
-    pub(crate) fn finish(&mut self) {
+    pub fn finish(&mut self) {
         if let Some((sender, thread)) = self.thread.take() {
             drop(sender);
             // A thread that panicked has told so; the final sync does its work.

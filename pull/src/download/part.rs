@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use fhirehose_core::error::Error;
 use fhirehose_core::sink::{FileName, Sink, Stored};
 use fhirehose_native::codec_out::{Assembler, BlockCutter, BlockEncoder, Compression};
+use fhirehose_native::writeback::{STEP, Writeback};
 use sha2::{Digest as _, Sha256};
 
 use crate::checksum::hexadecimal;
@@ -47,6 +48,7 @@ struct Out {
     buffer: Vec<u8>,
     hasher: Option<Sha256>,
     size: u64,
+    writeback: Writeback,
 }
 
 impl PartSink {
@@ -73,6 +75,7 @@ impl PartSink {
             buffer: Vec::with_capacity(BUFFER),
             hasher: self.hashes.then(Sha256::new),
             size: 0,
+            writeback: Writeback::default(),
         };
         let encoding = match self.compression {
             Compression::None => None,
@@ -157,7 +160,11 @@ fn add(
 
 impl Out {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let before = self.size / STEP;
         self.size += bytes.len() as u64;
+        if self.size / STEP > before {
+            self.writeback.start(&self.file);
+        }
         if let Some(hasher) = &mut self.hasher {
             hasher.update(bytes);
         }
