@@ -387,6 +387,9 @@ impl Driver<'_> {
         } = attempt;
         self.progress.active.fetch_sub(1, Ordering::Relaxed);
         let now = clock::now();
+        // Each holds a thread and some pieces: where very many connections break, files begin anew instead.
+        let held = held.filter(|_| self.held.len() < 2 * self.pull.settings.parallel);
+        let progress = progress && held.is_some();
         self.held.extend(held.map(|held| (file, held)));
         let why = match &ended {
             Ended::Whole(receipt) => {
@@ -423,6 +426,10 @@ impl Driver<'_> {
         }
         self.progress.set_phase("putting the files in their place".to_owned());
         let receipts = receipts(&self.client);
+        if receipts.len() != self.client.files().len() {
+            let text = "the journal does not know of every file that is complete; the pull has to be begun anew";
+            return Err(PullError::new(PullErrorKind::Io, "journal", text));
+        }
         let said = report::said(&self.client, self.pull.keep.plan.is_some());
         self.output = Some(finish(
             &self.folder,
