@@ -17,6 +17,10 @@ const MOST: u64 = 256 << 20;
 /// There is none (yet), or nobody answers. Redirects are not followed: the caller has a URL, and should know where it leads.
 pub fn manifest(url: &str, credentials: &Credentials, options: &HttpOptions) -> Result<Vec<u8>, PullError> {
     let failed = |message: String| PullError::new(PullErrorKind::Io, "no-manifest", message);
+    let authority = url.split('/').nth(2).unwrap_or_default();
+    if authority.contains('@') {
+        return Err(PullError::usage("the URL holds a name or a secret; --basic takes them from a file"));
+    }
     let has_token = !matches!(credentials, Credentials::None);
     if has_token && !options.insecure && !is_safe(url) {
         return Err(PullError::usage(
