@@ -51,9 +51,6 @@ pub(super) enum Line {
     Safe(FileNo, String),
     /// What its receipt promised is not there.
     Gone(FileNo),
-    /// Which file is which cannot be told any more: no page of the manifest counts, and none of the files so far, of which there
-    /// were so many.
-    Anew(usize),
     /// Something that people should know at the end.
     Warning(String),
     /// The user wants no more.
@@ -130,7 +127,6 @@ impl Line {
             Line::Fetched => r#"{"fetched":true}"#.to_owned(),
             Line::Safe(file, receipt) => format!(r#"{{"safe":{file},"receipt":{}}}"#, quoted(receipt)),
             Line::Gone(file) => format!(r#"{{"gone":{file}}}"#),
-            Line::Anew(files) => format!(r#"{{"anew":{files}}}"#),
             Line::Warning(text) => format!(r#"{{"warning":{}}}"#, quoted(text)),
             Line::Cancel => r#"{"cancel":true}"#.to_owned(),
             Line::Deleted => r#"{"deleted":true}"#.to_owned(),

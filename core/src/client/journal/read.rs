@@ -90,7 +90,6 @@ fn line(root: Node<'_>) -> Option<Line> {
         "fetched" => Line::Fetched,
         "safe" => Line::Safe(number(value)?, text_of(root, "receipt")?),
         "gone" => Line::Gone(number(value)?),
-        "anew" => Line::Anew(number(value)?),
         "warning" => Line::Warning(value.text()?.into_owned()),
         "cancel" => Line::Cancel,
         "deleted" => Line::Deleted,

@@ -57,7 +57,6 @@ fn lines() -> Vec<Line> {
         Line::Fetched,
         Line::Warning("odd".into()),
         Line::Gone(1),
-        Line::Anew(4),
         Line::Cancel,
         Line::Deleted,
         Line::Done,

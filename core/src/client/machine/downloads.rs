@@ -7,7 +7,6 @@ use super::super::settings::Millis;
 use super::super::step::FileNo;
 use super::super::url;
 use super::host::Host;
-use super::matching::path;
 use crate::sink::FileKind;
 
 /// Where a file stands.
@@ -67,8 +66,6 @@ pub(super) struct Flight {
 #[derive(Clone, Debug)]
 pub(super) struct Downloads {
     files: Vec<File>,
-    /// Those before are of no account any more ([`Self::drop_all`]).
-    first: FileNo,
     hosts: Vec<Host>,
     by_origin: BTreeMap<String, usize>,
     /// Hosts with files that are ready, and room for one more.
@@ -82,8 +79,6 @@ pub(super) struct Downloads {
     held: BTreeSet<(Millis, usize)>,
     /// By list and a hash of the URL.
     seen: BTreeMap<(FileKind, u64), FileNo>,
-    /// How many files have a URL up to its query, by list and its hash.
-    paths: BTreeMap<(FileKind, u64), usize>,
     stale: BTreeSet<FileNo>,
     safe: usize,
     lost: usize,
@@ -95,7 +90,6 @@ impl Downloads {
     pub(super) fn new(parallel: usize) -> Downloads {
         Downloads {
             files: Vec::new(),
-            first: 0,
             hosts: Vec::new(),
             by_origin: BTreeMap::new(),
             open: BTreeSet::new(),
@@ -105,7 +99,6 @@ impl Downloads {
             later: BTreeSet::new(),
             held: BTreeSet::new(),
             seen: BTreeMap::new(),
-            paths: BTreeMap::new(),
             stale: BTreeSet::new(),
             safe: 0,
             lost: 0,
@@ -118,7 +111,6 @@ impl Downloads {
     pub(super) fn add(&mut self, listed: Listed, wrong: Option<&'static str>, walk: u32) -> FileNo {
         let file = self.files.len();
         self.seen.entry((listed.kind, hash(&listed.url))).or_insert(file);
-        *self.paths.entry((listed.kind, hash(path(&listed.url)))).or_default() += 1;
         self.files.push(File {
             listed,
             state: State::Later,
@@ -145,48 +137,10 @@ impl Downloads {
         (self.files[file].listed.url == target).then_some(file)
     }
 
-    /// Whether only one of several files of that list has this URL up to its query.
-    pub(super) fn is_single(&self, kind: FileKind, path: &str) -> bool {
-        self.paths.len() > 1 && self.paths.get(&(kind, hash(path))) == Some(&1)
-    }
-
-    /// None of the files is of any account any more, and what comes of those under way neither; numbers go on.
-    pub(super) fn drop_all(&mut self) {
-        for file in std::mem::take(&mut self.onward) {
-            self.end(file);
-        }
-        for host in 0..self.hosts.len() {
-            self.hosts[host].ready.clear();
-            self.look_at(host);
-        }
-        for file in &mut self.files[self.first..] {
-            file.state = State::Lost;
-            file.receipt = None;
-        }
-        self.first = self.files.len();
-        self.later.clear();
-        self.stale.clear();
-        self.seen.clear();
-        self.paths.clear();
-        self.safe = 0;
-        self.lost = 0;
-    }
-
-    /// Whether a file is of no account any more.
-    pub(super) fn is_dropped(&self, file: FileNo) -> bool {
-        file < self.first
-    }
-
     /// Gives a file its URL anew. One that waited for that begins next.
     pub(super) fn renew(&mut self, file: FileNo, target: &str, walk: u32) {
         let found = &mut self.files[file];
         if found.listed.url != target {
-            let key = |url: &str| (found.listed.kind, hash(path(url)));
-            let (was, is) = (key(&found.listed.url), key(target));
-            if let Some(count) = self.paths.get_mut(&was) {
-                *count -= 1;
-            }
-            *self.paths.entry(is).or_default() += 1;
             target.clone_into(&mut found.listed.url);
             found.walk = walk;
             let (is_ready, was) = (found.state == State::Ready, found.host);
@@ -339,9 +293,7 @@ impl Downloads {
         let active: Vec<FileNo> = self.active.keys().copied().collect();
         for file in active {
             self.end(file);
-            if !self.is_dropped(file) {
-                self.enlist(file, true);
-            }
+            self.enlist(file, true);
         }
     }
 
@@ -480,13 +432,8 @@ impl Downloads {
         self.active.get(&file)
     }
 
-    /// Those that count, in the order of their numbers, of which the first one is [`Self::first`].
     pub(super) fn all(&self) -> &[File] {
-        &self.files[self.first..]
-    }
-
-    pub(super) fn first(&self) -> FileNo {
-        self.first
+        &self.files
     }
 
     pub(super) fn active(&self) -> usize {
@@ -507,7 +454,7 @@ impl Downloads {
 
     /// Whether each is safe or given up.
     pub(super) fn is_settled(&self) -> bool {
-        self.safe + self.lost == self.all().len()
+        self.safe + self.lost == self.files.len()
     }
 }
 

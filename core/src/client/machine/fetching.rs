@@ -60,7 +60,7 @@ impl Client {
             self.files.next_ready(|_| true)?;
             return self.get_token(ready, until);
         };
-        let token = held.filter(|_| self.files.file(file).is_some_and(|file| needs(&file.listed.url)));
+        let token = held.filter(|_| needs(&self.files.all()[file].listed.url));
         self.files.begin(file, token);
         self.fetch(file, token)
     }
@@ -112,7 +112,7 @@ impl Client {
     }
 
     pub(super) fn fetched(&mut self, number: FileNo, receipt: String) {
-        if self.files.end(number).is_none() || self.files.is_dropped(number) {
+        if self.files.end(number).is_none() {
             return;
         }
         if self.files.file(number).is_some_and(|file| file.renewals > 0) {
@@ -156,10 +156,6 @@ impl Client {
 
     pub(super) fn unfetched(&mut self, number: FileNo, why: Unfetched<'_>, progress: bool, now: Millis) {
         if self.files.flight(number).is_none() {
-            return;
-        }
-        if self.files.is_dropped(number) && !matches!(why, Unfetched::Disk) {
-            self.files.end(number);
             return;
         }
         if progress {

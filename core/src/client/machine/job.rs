@@ -24,8 +24,6 @@ pub(super) struct Job {
     pub(super) is_deleted: bool,
     /// The files of each page in its order.
     pub(super) pages: Vec<Vec<FileNo>>,
-    /// So many files were known when all was begun anew: there must not be fewer at the end.
-    pub(super) least: usize,
     /// Listed things of each page that cannot be fetched.
     pub(super) unusable: Vec<usize>,
 }
@@ -65,8 +63,6 @@ pub(super) struct Walk {
     pub(super) useless: u32,
     /// The last walk that was found not to have helped.
     pub(super) useless_walk: u32,
-    /// How often all was begun anew because files could not be told apart.
-    pub(super) anew: u32,
     /// Fresh URLs cannot be had any more, and why.
     pub(super) is_barred: Option<Failure>,
 }

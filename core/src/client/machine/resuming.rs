@@ -55,7 +55,6 @@ impl Client {
                 self.files.forget(file);
                 left.is_done = false;
             }
-            Line::Anew(files) => self.drop_pages(files),
             Line::Warning(text) => self.warnings.push(text),
             Line::Cancel => self.is_cancelled = true,
             Line::Deleted => self.job.is_deleted = true,

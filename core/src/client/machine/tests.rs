@@ -4,7 +4,6 @@ mod deleting;
 mod fetching;
 mod kicking;
 mod polling;
-mod renewing;
 mod resuming;
 mod stage;
 mod storm;

@@ -4,7 +4,7 @@ use super::super::manifest::Generation;
 use super::super::order::Order;
 use super::super::settings::Millis;
 use super::super::step::{FileNo, What};
-use super::downloads::{File, State};
+use super::downloads::State;
 use super::plain::is_instant;
 use super::{Client, Stage};
 use crate::sink::FileKind;
@@ -90,7 +90,7 @@ pub struct Known<'c> {
 pub struct Facts<'c> {
     /// Where the job is asked for; known once it has been accepted.
     pub status_url: Option<&'c str>,
-    /// The instant of the snapshot, as the manifest has it; `None` too where it has something that is none.
+    /// The instant of the snapshot, as the manifest has it.
     pub transaction_time: Option<&'c str>,
     /// The kick-off URL, as the manifest has it.
     pub request: Option<&'c str>,
@@ -138,17 +138,36 @@ impl Client {
         }
     }
 
-    /// What is known of each file, in the order of their numbers. Those that were given up because the manifest had to be taken
-    /// anew are not among them.
+    /// What is known of each file, in the order of their numbers.
     pub fn files(&self) -> impl ExactSizeIterator<Item = Known<'_>> {
-        let files = self.files.all().iter().enumerate();
-        files.map(|(at, file)| known(self.files.first() + at, file))
+        (0..self.files.all().len()).map(|number| self.known(number))
     }
 
     /// What is known of one file.
     pub fn file(&self, number: FileNo) -> Option<Known<'_>> {
-        let file = self.files.file(number).filter(|_| !self.files.is_dropped(number))?;
-        Some(known(number, file))
+        (number < self.files.all().len()).then(|| self.known(number))
+    }
+
+    fn known(&self, number: FileNo) -> Known<'_> {
+        let file = &self.files.all()[number];
+        Known {
+            number,
+            kind: file.listed.kind,
+            type_name: file.listed.type_name.as_deref(),
+            url: &file.listed.url,
+            count: file.listed.count,
+            size: file.listed.size,
+            continues_in: file.listed.continues_in.as_deref(),
+            state: match file.state {
+                State::Ready | State::Later | State::Stale => FileState::Waiting,
+                State::Active => FileState::Active,
+                State::Safe => FileState::Safe,
+                State::Lost => FileState::Lost,
+            },
+            receipt: file.receipt.as_deref(),
+            trouble: file.why.as_deref(),
+            failed: file.total,
+        }
     }
 
     /// What is known of the export.
@@ -169,26 +188,5 @@ impl Client {
     /// What was asked for; `None` for a job that existed already.
     pub fn order(&self) -> Option<&Order> {
         self.order.as_deref()
-    }
-}
-
-fn known(number: FileNo, file: &File) -> Known<'_> {
-    Known {
-        number,
-        kind: file.listed.kind,
-        type_name: file.listed.type_name.as_deref(),
-        url: &file.listed.url,
-        count: file.listed.count,
-        size: file.listed.size,
-        continues_in: file.listed.continues_in.as_deref(),
-        state: match file.state {
-            State::Ready | State::Later | State::Stale => FileState::Waiting,
-            State::Active => FileState::Active,
-            State::Safe => FileState::Safe,
-            State::Lost => FileState::Lost,
-        },
-        receipt: file.receipt.as_deref(),
-        trouble: file.why.as_deref(),
-        failed: file.total,
     }
 }

@@ -31,12 +31,6 @@ struct Storm {
     synced: usize,
     pending: BTreeMap<(Millis, u64), Pending>,
     number: u64,
-    /// The files that are on the disk, with what is in them.
-    disk: BTreeMap<FileNo, String>,
-    /// A file that was on the disk is not any more.
-    has_lost: bool,
-    /// How often files could not be told apart.
-    renewals: u32,
     crashes: u32,
     cancels: bool,
     seed: u64,
@@ -66,9 +60,6 @@ impl Storm {
             now: START,
             journal: String::new(),
             synced: 0,
-            disk: BTreeMap::new(),
-            has_lost: false,
-            renewals: 0,
             pending: BTreeMap::new(),
             number: 0,
             seed,
@@ -96,7 +87,6 @@ impl Storm {
                     self.journal.push_str(&line);
                     self.journal.push('\n');
                     self.world.is_known |= line.starts_with("{\"complete\"");
-                    self.renewals += u32::from(line.starts_with("{\"anew\""));
                     if sync {
                         self.synced = self.journal.len();
                     }
@@ -182,7 +172,6 @@ impl Storm {
             }
             Pending::Call(_, Reply::File(_)) => unreachable!("no file was asked for"),
             Pending::File(file, Reply::File(identity)) => {
-                self.disk.insert(*file, identity.clone());
                 self.client.happened(
                     Event::Fetched {
                         file: *file,
@@ -246,23 +235,6 @@ impl Storm {
         self.client = Client::resume(&self.journal, &self.settings, self.seed).expect("a journal");
         self.journal.truncate(whole_lines(self.journal.as_bytes()).len());
         self.synced = self.journal.len();
-        self.lose();
-    }
-
-    /// Some of what was on the disk is not any more, and the driver sees that.
-    fn lose(&mut self) {
-        if self.world.is_calm || self.world.dice.below(4) > 0 {
-            return;
-        }
-        let files: Vec<FileNo> = self.disk.keys().copied().collect();
-        for file in files.into_iter().filter(|_| self.world.dice.below(8) == 0) {
-            let known = self.client.file(file);
-            if known.is_some_and(|known| known.receipt.is_some()) {
-                self.disk.remove(&file);
-                self.has_lost = true;
-                self.client.happened(Event::Gone { file }, self.now);
-            }
-        }
     }
 
     /// A job is deleted only when all of it is safe, or nobody wants it any more.
@@ -283,10 +255,6 @@ impl Storm {
             "seed {}",
             self.seed
         );
-        for file in self.client.files() {
-            let stored = self.disk.get(&file.number).map(String::as_str);
-            assert_eq!(stored, file.receipt, "seed {}", self.seed);
-        }
         found.sort_unstable();
         wanted.sort_unstable();
         assert_eq!(found, wanted, "seed {}", self.seed);
@@ -320,8 +288,7 @@ fn outcome(seed: u64) -> &'static str {
                 storm.check_failure(failure);
                 if !failure.resumable {
                     let is_expected = match failure.code {
-                        "gone" => storm.world.has_forgotten() || storm.has_lost,
-                        "files-gone" => storm.has_lost,
+                        "gone" => storm.world.has_forgotten(),
                         "cancelled" | "not-accepted" => true,
                         _ => false,
                     };
@@ -331,11 +298,7 @@ fn outcome(seed: u64) -> &'static str {
             }
             Step::Done => {
                 storm.check_files();
-                return match (resumed, storm.renewals) {
-                    (_, 1..) => "anew",
-                    (true, _) => "resumed",
-                    (false, _) => "done",
-                };
+                return if resumed { "resumed" } else { "done" };
             }
             step => panic!("{step:?}"),
         }
@@ -343,11 +306,7 @@ fn outcome(seed: u64) -> &'static str {
         storm.resume();
         ended = storm.run();
     }
-    match ended {
-        // A server whose pages are others each time, and whose URLs die: nothing that is there is lost.
-        Step::Failed(failure) if storm.world.is_wild && failure.code == "manifest-changed" => failure.code,
-        ended => panic!("seed {seed}: calm, and no end of it: {ended:?}"),
-    }
+    panic!("seed {seed}: calm, and no end of it: {ended:?}");
 }
 
 #[test]
@@ -357,8 +316,8 @@ fn it_always_ends_with_every_file_exactly_once_or_with_a_reason() {
         *counts.entry(outcome(seed)).or_default() += 1;
     }
     // The storms are neither harmless nor hopeless.
-    for ending in ["done", "resumed", "anew", "cancelled", "gone", "not-accepted"] {
+    for ending in ["done", "resumed", "cancelled", "gone", "not-accepted"] {
         assert!(counts.get(ending).is_some_and(|&count| count > 5), "{counts:?}");
     }
-    assert!(counts["done"] > SEEDS as u32 / 3, "{counts:?}");
+    assert!(counts["done"] > SEEDS as u32 / 2, "{counts:?}");
 }

@@ -223,7 +223,6 @@ fn table() -> String {
     kick_off_rows(&mut table);
     status_rows(&mut table);
     manifest_rows(&mut table);
-    further_manifest_rows(&mut table);
     file_rows(&mut table);
     end_rows(&mut table);
     resumed_rows(&mut table);
@@ -372,20 +371,6 @@ fn manifest_rows(table: &mut Table) {
                 stage.answer(200, &[], "<html></html>")
             }),
             (Again, "more than 64 MiB", |stage| stage.trouble(Trouble::TooLarge)),
-            (Once, "no `transactionTime`", |stage| {
-                stage.answer(
-                    200,
-                    &[],
-                    &manifest("https://h.example/files/", 1).replace("transactionTime", "time"),
-                );
-            }),
-            (Once, "a `type` that is no name", |stage| {
-                stage.answer(
-                    200,
-                    &[],
-                    &manifest("https://h.example/files/", 1).replace("Patient\",", "Pat ient\","),
-                );
-            }),
             (Once, "relative URLs", |stage| {
                 stage.answer(200, &[], &manifest_of(&["../f/1"], ""))
             }),
@@ -417,9 +402,6 @@ fn manifest_rows(table: &mut Table) {
             }),
         ],
     );
-}
-
-fn further_manifest_rows(table: &mut Table) {
     table.section(
         "The manifest of a running job that was asked for one",
         polling_partially,
@@ -443,14 +425,6 @@ fn further_manifest_rows(table: &mut Table) {
                 let urls = ["https://h.example/files/0.ndjson?fresh", "https://slow.example/1"];
                 stage.answer(200, &[], &manifest_of(&urls, ""));
             }),
-            (
-                Once,
-                "as many files of one type, whose URLs have nothing in common with the old ones",
-                |stage| {
-                    let urls = ["https://h.example/a", "https://h.example/b"];
-                    stage.answer(200, &[], &manifest_of(&urls, ""));
-                },
-            ),
             (Again, "other files, other counts, another `transactionTime`", |stage| {
                 stage.answer(200, &[], &manifest("https://h.example/files/", 1));
             }),
@@ -574,17 +548,6 @@ fn resumed_rows(table: &mut Table) {
                 *stage = deleting(1);
                 stage.answer(202, &[], "");
                 crash(stage);
-            }),
-            (Once, "all files were there, and one of them is gone", |stage| {
-                *stage = deleting(1);
-                crash(stage);
-                stage.gone(0);
-            }),
-            (Once, "the job was deleted, and a file is gone", |stage| {
-                *stage = deleting(1);
-                stage.answer(202, &[], "");
-                crash(stage);
-                stage.gone(0);
             }),
             (Once, "it was cancelled, and the job not deleted", |stage| {
                 *stage = polling(1);

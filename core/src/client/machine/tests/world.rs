@@ -16,23 +16,8 @@ enum Place {
     Store,
     /// In a store, signed in the path.
     Odd,
-    /// In a store, where a parameter of the query says which it is.
-    Query,
-    /// In a store, by names that are others each time.
-    Blind,
     /// At the server, which redirects to the store.
     Redirected,
-}
-
-impl Place {
-    const ALL: [Place; 6] = [
-        Place::Own,
-        Place::Store,
-        Place::Odd,
-        Place::Query,
-        Place::Blind,
-        Place::Redirected,
-    ];
 }
 
 /// What comes back.
@@ -62,11 +47,6 @@ pub(super) struct World {
     pub(super) is_partial: bool,
     has_one_job: bool,
     forgets: bool,
-    /// The manifest has another order each time; a file stays on its page, or not even that.
-    shuffles: bool,
-    pub(super) is_wild: bool,
-    /// What the order is drawn from.
-    order: Millis,
     files: u64,
     page: u64,
     /// The client has the whole manifest on its disk: only now can it see that another one is wrong.
@@ -84,19 +64,15 @@ impl World {
         let mut dice = Dice::new(seed);
         let mut chance = |of: u64| dice.below(of) == 0;
         let (is_partial, has_one_job, forgets) = (chance(3), chance(4), chance(20));
-        let (shuffles, is_wild) = (chance(3), chance(20));
         World {
             is_calm: false,
             faults: [0, 5, 20, 40][dice.below(4) as usize],
-            place: Place::ALL[dice.below(6) as usize],
+            place: [Place::Own, Place::Store, Place::Odd, Place::Redirected][dice.below(4) as usize],
             url_life: [2_000, 30_000, 600_000][dice.below(3) as usize],
             token_life: [None, Some(500), Some(20_000), Some(300_000)][dice.below(4) as usize],
             is_partial,
             has_one_job,
             forgets,
-            shuffles,
-            is_wild,
-            order: 0,
             files: dice.below(25),
             page: 1 + dice.below(30),
             is_known: false,
@@ -260,11 +236,7 @@ impl World {
         }
         let first = page * self.page;
         let end = ready.min(first + self.page).max(first);
-        if page == 0 {
-            self.order = now;
-        }
-        let files = self.ordered(ready);
-        let items: Vec<String> = (first..end).map(|at| self.item(job, files[at as usize], now)).collect();
+        let items: Vec<String> = (first..end).map(|file| self.item(job, file, now)).collect();
         let next = if ready > end {
             format!(r#","link":[{{"relation":"next","url":"/jobs/{job}/{}"}}]"#, page + 1)
         } else {
@@ -278,29 +250,10 @@ impl World {
         Reply::Answer(if is_running { 202 } else { 200 }, Vec::new(), body)
     }
 
-    /// The files as they are listed this time.
-    fn ordered(&self, ready: u64) -> Vec<u64> {
-        let mut files: Vec<u64> = (0..ready).collect();
-        let run = match (self.is_wild, self.shuffles) {
-            (true, _) => files.len(),
-            (_, true) => self.page as usize,
-            _ => 1,
-        };
-        let mut dice = Dice::new(self.order);
-        for run in files.chunks_mut(run.max(1)) {
-            for at in 1..run.len() {
-                run.swap(at, dice.below(at as u64 + 1) as usize);
-            }
-        }
-        files
-    }
-
     fn item(&self, job: usize, file: u64, now: Millis) -> String {
         let url = match self.place {
             Place::Own | Place::Redirected => format!("{ORIGIN}f/{job}/{file}"),
             Place::Store => format!("https://store.example/f/{job}/{file}?sig={SECRET}&made={now}"),
-            Place::Query => format!("https://store.example/f?sig={SECRET}{now}&id=/f/{job}/{file}&made={now}"),
-            Place::Blind => format!("https://store.example/{now}.{job}.{file}"),
             Place::Odd => format!("https://store.example/{now}/f/{job}/{file}"),
         };
         format!(r#"{{"type":"T{}","url":"{url}"}}"#, file % 3)
@@ -327,14 +280,8 @@ impl World {
         if fetch.url.contains("evil.example") || fetch.url.ends_with("/moved") {
             return Reply::Answer(503, Vec::new(), String::new());
         }
-        let identity = match fetch.url.rsplit_once("/f/") {
-            Some((_, identity)) => identity.split(['?', '&']).next().unwrap_or_default().to_owned(),
-            None => {
-                let mut parts = fetch.url.rsplit('.');
-                let (file, job) = (parts.next().expect("a file"), parts.next().expect("a job"));
-                format!("{job}/{file}")
-            }
-        };
+        let plain = fetch.url.split('?').next().unwrap_or_default();
+        let identity = plain.rsplit_once("/f/").expect("a file").1.to_owned();
         let job: usize = identity
             .split('/')
             .next()
@@ -349,7 +296,7 @@ impl World {
         }
         let made = fetch
             .url
-            .split(['/', '=', '.'])
+            .split(['/', '='])
             .filter_map(|part| part.parse::<Millis>().ok())
             .max();
         if !is_own && made.is_some_and(|made| made + self.url_life < now) {
