@@ -19,7 +19,9 @@ pub fn manifest(url: &str, credentials: &Credentials, options: &HttpOptions) -> 
     let failed = |message: String| PullError::new(PullErrorKind::Io, "no-manifest", message);
     let authority = url.split('/').nth(2).unwrap_or_default();
     if authority.contains('@') {
-        return Err(PullError::usage("the URL holds a name or a secret; --basic takes them from a file"));
+        return Err(PullError::usage(
+            "the URL holds a name or a secret; --basic takes them from a file",
+        ));
     }
     let has_token = !matches!(credentials, Credentials::None);
     if has_token && !options.insecure && !is_safe(url) {
