@@ -30,6 +30,18 @@ fn matched_by(by: By, known: &[(FileNo, &Listed)], found: &[&Listed]) -> Option<
     if by == By::Name && !is_named {
         return None;
     }
+    let tells_apart = |files: &[&Listed]| match by {
+        By::Url | By::Name => true,
+        By::UrlWithoutQuery => are_single(files, |listed| (listed.kind, key(by, listed).to_owned())),
+        By::Place => are_single(files, |listed| {
+            let name = listed.type_name.clone().unwrap_or_default();
+            (listed.kind, name, listed.count)
+        }),
+    };
+    // Several of one key may have changed their places: one would come twice, and another never.
+    if !tells_apart(&known.iter().map(|(_, listed)| *listed).collect::<Vec<_>>()) || !tells_apart(found) {
+        return None;
+    }
     let mut waiting: BTreeMap<_, VecDeque<(FileNo, &Listed)>> = BTreeMap::new();
     for &(file, listed) in known {
         waiting
@@ -76,6 +88,12 @@ fn contradicts(taken: &[Option<FileNo>], known: &[(FileNo, &Listed)], found: &[&
             Some(files) => taken.is_none_or(|taken| !files.contains(&taken)),
         })
     })
+}
+
+/// Whether no two files have the same key.
+fn are_single<K: Ord>(files: &[&Listed], key: impl Fn(&Listed) -> K) -> bool {
+    let mut seen = BTreeSet::new();
+    files.iter().all(|listed| seen.insert(key(listed)))
 }
 
 /// Whether each file has a name that no other of its kind has.
@@ -155,7 +173,10 @@ mod tests {
         // Names that several have are none.
         let known = [output("A", "u/1/data"), output("A", "u/2/data")];
         let now = [output("A", "v/1/data"), output("A", "v/2/data")];
-        assert_eq!(found(&known, &now), Some(vec![Some(10), Some(11)]));
+        assert_eq!(found(&known, &now), None, "they may have changed their places");
+        let signed = [output("A", "u/f?id=1&s=a"), output("A", "u/f?id=2&s=a")];
+        let fresh = [output("A", "u/f?id=2&s=b"), output("A", "u/f?id=1&s=b")];
+        assert_eq!(found(&signed, &fresh), None);
     }
 
     #[test]
