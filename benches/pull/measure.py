@@ -108,10 +108,10 @@ def downloads(args):
 
 def many(args):
     """Twenty thousand small files."""
-    server = Server(args, "many", ["--max-resources", "200"])
+    server = Server(args, "many", ["--max-resources", str(args.lines)])
     out = os.path.join(args.work, "out")
     report, took, _, memory = pull(args, [server.base, "--system"], out)
-    print(f"whole export as files of 200 lines: {report['sent']['files']:,} files, {report['sent']['bytes'] / 1e9:.1f} GB, "
+    print(f"whole export as files of {args.lines} lines: {report['sent']['files']:,} files, {report['sent']['bytes'] / 1e9:.1f} GB, "
           f"job and all {took:.1f} s; {memory:.0f} MB")
     job = report["statusUrl"]
     times = []
@@ -131,6 +131,7 @@ def main():
     parser.add_argument("--fhirehose", required=True)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--parallel", type=int, default=8)
+    parser.add_argument("--lines", type=int, default=200)
     parser.add_argument("--only", default="downloads,many")
     args = parser.parse_args()
     version = subprocess.run([args.fhirehose, "--version"], capture_output=True, text=True, check=True).stdout.strip()

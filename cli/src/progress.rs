@@ -41,8 +41,20 @@ impl Display {
     }
 
     fn show(progress: Arc<Progress>, total: Option<u64>, message: fn(&Progress) -> String) -> Display {
-        let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
         let template = if total.is_some() { KNOWN } else { UNKNOWN };
+        Self::drawn(template, total, move |bar| {
+            bar.set_message(message(&progress));
+            bar.set_position(progress.read.load(Ordering::Relaxed));
+        })
+    }
+
+    /// A line of another shape, which `draw` brings up to date ten times a second.
+    pub(crate) fn drawn(
+        template: &str,
+        total: Option<u64>,
+        mut draw: impl FnMut(&ProgressBar) + Send + 'static,
+    ) -> Display {
+        let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("=> "));
         }
@@ -50,8 +62,7 @@ impl Display {
         let shown = bar.clone();
         let thread = std::thread::spawn(move || {
             while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
-                shown.set_message(message(&progress));
-                shown.set_position(progress.read.load(Ordering::Relaxed));
+                draw(&shown);
             }
         });
         Display {

@@ -181,7 +181,7 @@ fn go(pull: &Pull, report: ReportArg, cancels: bool) -> Exit {
     }
     let display = std::io::stderr()
         .is_terminal()
-        .then(|| summary::Display::start(progress.clone()));
+        .then(|| summary::display(progress.clone()));
     if cancels {
         let result = fhirehose_pull::cancel(pull, &progress, &stop);
         drop(display);

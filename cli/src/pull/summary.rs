@@ -4,66 +4,31 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use fhirehose_core::quote::Tree;
 use fhirehose_core::sink::FileKind;
 use fhirehose_pull::{Progress, Pulled, PulledFile, Status};
-use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanBytes, HumanDuration};
 
 use crate::args::ReportArg;
 use crate::exit::Exit;
 use crate::messages;
 use crate::print::print;
+use crate::progress::Display;
 use crate::summary::{Align, Table, counted, grouped};
-
-const EVERY: Duration = Duration::from_millis(100);
 
 /// Files with the most dropped that are told one by one.
 const MOST_TOLD: usize = 10;
 
-/// One line on standard error; gone when this is dropped.
-pub(super) struct Display {
-    bar: ProgressBar,
-    stop: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Display {
-    pub(super) fn start(progress: Arc<Progress>) -> Display {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
-            bar.set_style(style);
-        }
-        let (stop, stopped) = mpsc::channel();
-        let shown = bar.clone();
-        let thread = std::thread::spawn(move || {
-            let begun = Instant::now();
-            let mut first_byte = None;
-            while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
-                shown.set_message(line(&progress, begun, &mut first_byte));
-                shown.tick();
-            }
-        });
-        Display {
-            bar,
-            stop: Some(stop),
-            thread: Some(thread),
-        }
-    }
-}
-
-impl Drop for Display {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // A thread that only draws cannot have failed in a way that matters.
-            let _ = thread.join();
-        }
-        self.bar.finish_and_clear();
-    }
+/// One line on standard error; gone when it is dropped.
+pub(super) fn display(progress: Arc<Progress>) -> Display {
+    let begun = Instant::now();
+    let mut first_byte = None;
+    Display::drawn("{spinner} {wide_msg}", None, move |bar| {
+        bar.set_message(line(&progress, begun, &mut first_byte));
+        bar.tick();
+    })
 }
 
 /// `file 17 of 40  3 active  1.2 GB, 412 MB/s  1,204 kept  2 minutes left`

@@ -72,3 +72,29 @@ fn is_name(text: &str) -> bool {
 fn is_plain(text: &str) -> bool {
     text.len() <= LONGEST_REQUEST && !text.chars().any(char::is_control)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::manifest::read;
+    use super::super::super::settings::Settings;
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_and_what_is_no_name_or_instant_is_not_passed_on() {
+        let mut client = Client::attend("https://example.org/jobs/1", None, &Settings::default(), 7).expect("a URL");
+        let text =
+            r#"{"transactionTime":"soon\u001b[31m","request":"r\u0007","output":[{"type":"Pat\u001bient","url":"u"}]}"#;
+        let (manifest, _) = read(text.as_bytes()).expect("a manifest");
+        let plain = client.plain(manifest);
+        assert_eq!((plain.files[0].type_name.as_deref(), plain.request), (None, None));
+        assert_eq!(client.warnings.len(), 3, "{:?}", client.warnings);
+        assert!(!client.warnings.iter().any(|text| text.chars().any(char::is_control)));
+        let (manifest, _) = read(br#"{"output":[{"type":"Patient","url":"u"}]}"#).expect("a manifest");
+        assert_eq!(client.plain(manifest).files[0].type_name.as_deref(), Some("Patient"));
+        assert!(
+            client.warnings[3].contains("no transactionTime"),
+            "{:?}",
+            client.warnings
+        );
+    }
+}
