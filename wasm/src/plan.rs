@@ -4,8 +4,7 @@ use fhirehose_core::plan::Plan as Compiled;
 use fhirehose_core::quote::Tree;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::fault;
-use crate::request::{self, Asked, Unread};
+use crate::request::{self, Asked};
 use crate::run::name_of;
 
 /// A request, compiled once, for any number of runs.
@@ -24,15 +23,7 @@ impl Plan {
     ///
     /// Everything that is wrong with it.
     pub fn compile(request: &str) -> Result<Plan, String> {
-        let compiled = request::compile(request).map_err(|unread| match unread {
-            Unread::Problems(problems) => fault::of_problems(&problems),
-            Unread::NotLoaded(version) => {
-                let message =
-                    format!("the tables of FHIR {version} have to be loaded first: loadTables(\"{version}\")");
-                fault::plain("tables", &message)
-            }
-        })?;
-        let (asked, compiled) = compiled;
+        let (asked, compiled) = request::compile(request).map_err(|unread| unread.told())?;
         Ok(Plan { asked, compiled })
     }
 
