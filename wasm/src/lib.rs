@@ -13,9 +13,11 @@ pub mod report;
 pub mod request;
 pub mod run;
 mod segments;
+pub mod sha256;
 pub mod tables;
 
 pub use bulk::{Bulk, Download};
 pub use manifest::Manifest;
 pub use plan::Plan;
 pub use run::Run;
+pub use sha256::Sum;
