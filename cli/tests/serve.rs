@@ -591,6 +591,13 @@ fn unsafe_settings_are_refused() {
     refused(&["--tls-cert", "cert.pem"], "one needs the other");
     refused(&["--expires", "soon"], "length of time");
     refused(&["--profile", "oracle", "--ig", "4"], "one shape only");
+    refused(
+        &["--browser-origin", "https://app.example.org/"],
+        "--browser-origin https://app.example.org/: expected an origin: without a path",
+    );
+    refused(&["--browser-origin", "null"], "cannot be allowed");
+    refused(&["--open", "--browser-origin", "*"], "has to name the origins");
+    refused(&["--open", "--browser-page", "data"], "there is no index.html");
     folder.run(&["serve", "--open"]).ends(2).tells(&["--data"]);
     folder
         .run(&["serve", "--data", "nothing", "--open"])
@@ -618,6 +625,50 @@ fn the_configuration_is_joined_and_printed() {
         .run(&["serve", "--config", "bad.toml"])
         .ends(2)
         .tells(&["bad.toml", "max-queued"]);
+}
+
+#[test]
+fn pages_of_origins_that_were_named_may_ask_in_browsers() {
+    let folder = data();
+    folder.write("page/index.html", "<!doctype html>");
+    folder.write(
+        "serve.toml",
+        "browser-origin = [\"https://app.example.org\"]\nbrowser-page = \"page\"\n",
+    );
+    let server = Server::start(&folder, &["--open", "--config", "serve.toml"]);
+    let from = |origin: &'static str| {
+        let mut headers = ASYNC.to_vec();
+        headers.extend([("origin", origin), ("sec-fetch-site", "cross-site")]);
+        server.get("$export", &headers)
+    };
+    let taken = from("https://app.example.org").is(202);
+    assert_eq!(taken.header("access-control-allow-origin"), "https://app.example.org");
+    assert!(
+        taken
+            .header("access-control-expose-headers")
+            .starts_with("Content-Location, Retry-After")
+    );
+    let refused = from("https://app.example.org.evil.example").is(403);
+    assert_eq!(refused.header("access-control-allow-origin"), "");
+    let ahead = [
+        ("origin", "https://app.example.org"),
+        ("access-control-request-method", "DELETE"),
+    ];
+    assert_eq!(
+        server
+            .request("OPTIONS", taken.header("content-location"), &ahead, b"")
+            .status,
+        204
+    );
+    let page = request("GET", &format!("{}/browser/", server.root), &[], b"");
+    assert_eq!((page.status, page.text().as_str()), (200, "<!doctype html>"));
+    let mut command = folder.command(&["serve", "--print-config"]);
+    command.env("FHIREHOSE_SERVE_BROWSER_ORIGIN", "https://a.example,https://b.example");
+    let printed = binary::Ran::of(command.spawn().expect("starts")).ends(0).out;
+    assert!(
+        printed.contains("browser-origin = [\"https://a.example\", \"https://b.example\"]"),
+        "{printed}"
+    );
 }
 
 #[test]

@@ -9,10 +9,12 @@ use fhirehose_store::{Store, Time};
 
 use crate::access::Access;
 use crate::auth::{Authority, bearer};
+use crate::browser::Site;
 use crate::catalogue::Keeper;
 use crate::files::Signer;
 use crate::job::facts::Remembered;
 use crate::offer::Offer;
+use crate::origins::Origins;
 use crate::outcome::Reply;
 use crate::outputs::Outputs;
 use crate::page::Streams;
@@ -32,6 +34,8 @@ pub struct Rules {
     pub page: NonZeroUsize,
     /// The same where a client takes pages while the job runs.
     pub partial_page: NonZeroUsize,
+    /// Pages of which other origins may ask the FHIR routes.
+    pub origins: Origins,
     /// What can be done with the store.
     pub store: StoreState,
 }
@@ -100,6 +104,8 @@ pub struct App {
     pub remembered: Remembered,
     /// The pages that are told of jobs.
     pub streams: Streams,
+    /// The demo page, if there is one.
+    pub browser: Site,
     /// Places for kick-offs that are read at the same time.
     pub judging: tokio::sync::Semaphore,
     /// Tells the time.

@@ -7,6 +7,7 @@
 pub mod access;
 pub mod app;
 pub mod auth;
+pub mod browser;
 pub mod catalogue;
 pub mod discovery;
 pub mod files;
@@ -16,6 +17,7 @@ pub mod kickoff;
 pub mod manifest;
 pub mod net;
 pub mod offer;
+pub mod origins;
 pub mod outcome;
 pub mod outputs;
 pub mod page;

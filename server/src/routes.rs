@@ -13,7 +13,9 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tracing::Instrument as _;
 
 use crate::app::Shared;
+use crate::browser;
 use crate::handlers::{admin, discovery, files, groups, health, here, jobs, kickoff, token};
+use crate::origins;
 use crate::outcome::Reply;
 use crate::page;
 use crate::random;
@@ -39,21 +41,30 @@ pub(crate) fn routes(app: Shared, base_path: &str, figures: PrometheusHandle) ->
         .route("/Group", get(groups::search))
         .route("/Group/{id}", get(groups::read));
     // What is asked of a store that is not whole is told so, before it is asked.
-    let under_base = under_base.route_layer(middleware::from_fn_with_state(app.clone(), has_store));
-    let router = match base_path {
-        "" | "/" => under_base,
-        path => Router::new().nest(path, under_base),
-    };
-    router
+    let under_base = under_base
+        .route_layer(middleware::from_fn_with_state(app.clone(), has_store))
+        .fallback(no_route)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn_with_state(app.clone(), only_here_and_guests))
+        // Around everything: what a browser is not told of errors its page does not learn.
+        .layer(middleware::from_fn_with_state(app.clone(), origins::told));
+    let beside = Router::new()
         .merge(page::routes(base_path))
+        .merge(browser::routes())
         .route("/health", get(health::health))
         .route("/admin/reload", post(admin::reload))
         .route("/metrics", get(health::metrics).with_state((app.clone(), figures)))
-        .fallback(async || Reply::not_found("page"))
-        .method_not_allowed_fallback(wrong_method)
-        .layer(middleware::from_fn_with_state(app.clone(), only_here))
-        .layer(middleware::from_fn(observed))
-        .with_state(app)
+        .method_not_allowed_fallback(wrong_method);
+    let here = middleware::from_fn_with_state(app.clone(), only_here);
+    let router = match base_path {
+        "" | "/" => beside.layer(here).merge(under_base),
+        path => beside.fallback(no_route).layer(here).nest(path, under_base),
+    };
+    router.layer(middleware::from_fn(observed)).with_state(app)
+}
+
+async fn no_route() -> Reply {
+    Reply::not_found("page")
 }
 
 /// The router names the methods that there are in `Allow`.
@@ -71,6 +82,16 @@ async fn only_here(State(app): State<Shared>, request: Request, next: Next) -> R
     if app.rules.is_open {
         let (parts, body) = request.into_parts();
         here::asked_here(&parts, &app)?;
+        return Ok(next.run(Request::from_parts(parts, body)).await);
+    }
+    Ok(next.run(request).await)
+}
+
+/// The same for the FHIR routes, which pages of other origins may ask if they were named.
+async fn only_here_and_guests(State(app): State<Shared>, request: Request, next: Next) -> Result<Response, Reply> {
+    if app.rules.is_open {
+        let (parts, body) = request.into_parts();
+        here::asked_here_or_by_guest(&parts, &app)?;
         return Ok(next.run(Request::from_parts(parts, body)).await);
     }
     Ok(next.run(request).await)

@@ -17,11 +17,13 @@ use tokio::net::TcpListener;
 
 use crate::app::{App, Rules, StoreState};
 use crate::auth::{self, Authority};
+use crate::browser::Site;
 use crate::catalogue::{Keeper, Watch};
 use crate::files::Signer;
 use crate::handlers::here::is_of_this_machine;
 use crate::net::{self, Limits};
 use crate::offer::Offer;
+use crate::origins::Origins;
 use crate::outputs::Outputs;
 use crate::page::Streams;
 use crate::random;
@@ -47,6 +49,10 @@ pub struct Settings {
     pub offer: Offer,
     /// No authorization; on loopback only.
     pub is_open: bool,
+    /// Pages of which other origins may ask the FHIR routes.
+    pub origins: Origins,
+    /// The folder of a built demo page; `None`: the one in the program, if any.
+    pub browser_page: Option<PathBuf>,
     /// Certificate chain and key, PEM.
     pub tls: Option<(PathBuf, PathBuf)>,
     /// HTTP without TLS beyond this machine: a proxy does TLS.
@@ -195,6 +201,11 @@ fn check(settings: &Settings) -> Result<(), ServeError> {
     {
         return told(
             "--open gives everything to everybody who can connect; with it --public-url can be a loopback address only",
+        );
+    }
+    if settings.is_open && settings.origins == Origins::Any {
+        return told(
+            "--open gives everything to everybody who can connect; with it --browser-origin has to name the origins, `*` would be every page in a browser on this machine",
         );
     }
     let path = &settings.base_path;
@@ -359,6 +370,7 @@ pub(crate) async fn build(settings: &Settings, base: String) -> Result<(Arc<App>
             most_queued: settings.max_queued,
             page: settings.page,
             partial_page: settings.partial_page,
+            origins: settings.origins.clone(),
             store: store_state,
         },
         authority,
@@ -371,9 +383,18 @@ pub(crate) async fn build(settings: &Settings, base: String) -> Result<(Arc<App>
         judging: tokio::sync::Semaphore::new(settings.threads.get().max(2)),
         remembered: crate::job::facts::Remembered::default(),
         streams: Streams::default(),
+        browser: browser_page(settings.browser_page.as_deref())?,
         clock,
     };
     Ok((Arc::new(app), watching))
+}
+
+/// The demo page.
+fn browser_page(folder: Option<&Path>) -> Result<Site, ServeError> {
+    let Some(folder) = folder else {
+        return Ok(Site::embedded());
+    };
+    Site::read(folder).map_err(|error| ServeError::Setting(format!("--browser-page: {}: {error}", folder.display())))
 }
 
 /// How long the data has to be left alone before it is read anew.

@@ -98,6 +98,22 @@ pub(crate) struct Options {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) open: Option<bool>,
 
+    /// Pages of this origin may ask the FHIR routes in browsers, as in https://app.example.org; `*`: of every one (repeatable)
+    #[arg(
+        long = "browser-origin",
+        value_name = "ORIGIN",
+        env = "FHIREHOSE_SERVE_BROWSER_ORIGIN",
+        hide_env = true,
+        value_delimiter = ','
+    )]
+    #[serde(rename = "browser-origin", skip_serializing_if = "Vec::is_empty", default)]
+    pub(crate) browser_origins: Vec<String>,
+
+    /// The folder of a built demo page, served at /browser [default: the one in this program, if any]
+    #[arg(long, value_name = "DIR", env = "FHIREHOSE_SERVE_BROWSER_PAGE", hide_env = true)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) browser_page: Option<PathBuf>,
+
     /// Certificate chain, PEM
     #[arg(long, value_name = "FILE", env = "FHIREHOSE_SERVE_TLS_CERT", hide_env = true)]
     #[serde(skip_serializing_if = "Option::is_none")]

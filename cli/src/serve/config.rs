@@ -16,7 +16,9 @@ pub(super) fn read(path: &Path) -> Result<Options, String> {
 
 /// What was given first, and of `other` what was not given.
 pub(super) fn join(first: Options, other: Options) -> Options {
-    let lists = |own: Vec<_>, other| if own.is_empty() { other } else { own };
+    fn lists<T>(own: Vec<T>, other: Vec<T>) -> Vec<T> {
+        if own.is_empty() { other } else { own }
+    }
     Options {
         data: first.data.or(other.data),
         state: first.state.or(other.state),
@@ -27,6 +29,8 @@ pub(super) fn join(first: Options, other: Options) -> Options {
         profile: first.profile.or(other.profile),
         ig: first.ig.or(other.ig),
         open: first.open.or(other.open),
+        browser_origins: lists(first.browser_origins, other.browser_origins),
+        browser_page: first.browser_page.or(other.browser_page),
         tls_cert: first.tls_cert.or(other.tls_cert),
         tls_key: first.tls_key.or(other.tls_key),
         insecure: first.insecure.or(other.insecure),

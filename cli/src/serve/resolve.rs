@@ -7,6 +7,7 @@ use std::sync::Arc;
 use fhirehose_core::partition::Limits;
 use fhirehose_native::codec_out::Compression;
 use fhirehose_server::offer::Offer;
+use fhirehose_server::origins::Origins;
 use fhirehose_server::profile::{Guide, IG, ServerProfile};
 use fhirehose_server::serve::Settings;
 
@@ -40,6 +41,8 @@ pub(super) fn settings(options: &Options, faults: &mut Faults) -> Option<Setting
             None
         }
     };
+    let origins = Origins::of(&options.browser_origins);
+    let origins = origins.map_err(|(text, why)| faults.usage(format_args!("--browser-origin {text}: {why}")));
     let expires = duration("--expires", options.expires.as_deref(), faults);
     let grace = duration("--grace", options.grace.as_deref(), faults);
     let max_bytes = options.max_bytes.as_deref().and_then(|text| {
@@ -64,6 +67,8 @@ pub(super) fn settings(options: &Options, faults: &mut Faults) -> Option<Setting
             .map(|url| url.trim_end_matches('/').to_owned()),
         offer: offer?,
         is_open: options.open == Some(true),
+        origins: origins.unwrap_or_default(),
+        browser_page: options.browser_page.clone(),
         tls,
         is_insecure: options.insecure == Some(true),
         expires,

@@ -24,6 +24,15 @@ const SEC_FETCH_SITE: header::HeaderName = header::HeaderName::from_static("sec-
 /// Refuses everybody but this machine. A proxy on it speaks for others, and so does a page from elsewhere in a browser on it:
 /// under its own name, or under a name of its that leads here.
 pub(crate) fn asked_here(parts: &Parts, app: &App) -> Result<(), Reply> {
+    may_ask(parts, app, false)
+}
+
+/// The same for what pages of some other origins may ask as well: those whose origin was named when the server was started.
+pub(crate) fn asked_here_or_by_guest(parts: &Parts, app: &App) -> Result<(), Reply> {
+    may_ask(parts, app, app.rules.origins.names(&parts.headers))
+}
+
+fn may_ask(parts: &Parts, app: &App, is_guest: bool) -> Result<(), Reply> {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     let is_local = peer.is_some_and(|ConnectInfo(peer)| peer.ip().to_canonical().is_loopback());
     let headers = &parts.headers;
@@ -37,12 +46,12 @@ pub(crate) fn asked_here(parts: &Parts, app: &App) -> Result<(), Reply> {
         None => !headers.contains_key(header::ORIGIN),
         Some(origin) => authority(origin).as_deref() == host,
     };
-    // A link from elsewhere may lead to the page, and to nothing else.
+    // A link from elsewhere may lead to the pages, and to nothing else.
     let is_from_elsewhere = text(headers, SEC_FETCH_SITE).is_some_and(|site| site == "cross-site");
-    let may_come = !is_from_elsewhere || parts.uri.path() == "/";
+    let may_come = !is_from_elsewhere || matches!(parts.uri.path(), "/" | "/browser" | "/browser/");
     // A proxy need not say that it is one; whoever has set one up has told the server.
     let is_proxied = app.rules.is_proxied && !app.rules.is_open;
-    if is_local && !is_forwarded && !is_proxied && is_ours && has_own_origin && may_come {
+    if is_local && !is_forwarded && !is_proxied && is_ours && (is_guest || (has_own_origin && may_come)) {
         return Ok(());
     }
     Err(Reply::forbidden("this is answered to the server's own machine only"))

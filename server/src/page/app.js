@@ -16,6 +16,7 @@ function server(facts) {
   ];
   byId("tags").replaceChildren(...tags.map((text) => h("span", { text })));
   byId("token-row").hidden = facts.open;
+  byId("browser-page").hidden = !facts.hasBrowserPage;
 }
 
 async function open() {

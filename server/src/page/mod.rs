@@ -6,10 +6,11 @@
 
 mod explain;
 mod files;
+pub(crate) mod held;
 mod live;
 mod overview;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use axum::Router;
 use axum::extract::FromRequestParts;

@@ -20,6 +20,7 @@ pub(super) async fn overview(State(app): State<Shared>, base_path: Arc<str>) -> 
         "profile": app.offer.profile.name,
         "base": app.offer.public_base,
         "path": &*base_path,
+        "hasBrowserPage": !app.browser.is_empty(),
         "open": app.rules.is_open,
         "fhirVersion": match app.offer.registry.version() {
             FhirVersion::R4 => "R4",

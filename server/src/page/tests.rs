@@ -29,20 +29,29 @@ const PATIENTS: &str = r#"{"resourceType":"Patient","id":"a","meta":{"lastUpdate
 const GROUPS: &str = r#"{"resourceType":"Group","id":"g","name":"<b>Both</b>","type":"person","actual":true,"member":[{"entity":{"reference":"Patient/a"}},{"entity":{"reference":"Patient/b"}}]}
 "#;
 
-struct House {
+pub(crate) struct House {
     app: Shared,
     router: Router,
     _folder: TempDir,
 }
 
 async fn house(is_open: bool, profile: &'static ServerProfile) -> House {
+    house_with(is_open, profile, |_| {}).await
+}
+
+/// A server whose settings are changed before it begins.
+pub(crate) async fn house_with(
+    is_open: bool,
+    profile: &'static ServerProfile,
+    change: impl FnOnce(&mut Settings),
+) -> House {
     let folder = tempfile::tempdir().expect("a folder");
     let data = folder.path().join("data");
     std::fs::create_dir(&data).expect("a folder");
     std::fs::write(data.join("Patient.ndjson"), PATIENTS).expect("a file");
     std::fs::write(data.join("Group.ndjson"), GROUPS).expect("a file");
     let few = NonZeroUsize::MIN;
-    let settings = Settings {
+    let mut settings = Settings {
         data,
         state: folder.path().to_owned(),
         jobs: None,
@@ -58,6 +67,8 @@ async fn house(is_open: bool, profile: &'static ServerProfile) -> House {
             assume_async: false,
         },
         is_open,
+        browser_page: None,
+        origins: Default::default(),
         tls: None,
         is_insecure: false,
         expires: None,
@@ -71,17 +82,18 @@ async fn house(is_open: bool, profile: &'static ServerProfile) -> House {
         watches: false,
         grace: Duration::from_secs(1),
     };
+    change(&mut settings);
     let built = build(&settings, "http://ehr.example.org/fhir".to_owned()).await;
     let (app, _) = built.unwrap_or_else(|error| panic!("{error}"));
     let figures = PrometheusBuilder::new().build_recorder().handle();
     House {
-        router: routes(app.clone(), "/fhir", figures),
+        router: routes(app.clone(), &settings.base_path, figures),
         app,
         _folder: folder,
     }
 }
 
-fn asked(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Request<Body> {
+pub(crate) fn asked(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Request<Body> {
     let mut request = Request::builder().method(method).uri(path);
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -96,12 +108,12 @@ fn asked(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Requ
 }
 
 impl House {
-    async fn ask(&self, request: Request<Body>) -> Response<Body> {
+    pub(crate) async fn ask(&self, request: Request<Body>) -> Response<Body> {
         let Ok(response) = self.router.clone().oneshot(request).await;
         response
     }
 
-    async fn get(&self, path: &str) -> Response<Body> {
+    pub(crate) async fn get(&self, path: &str) -> Response<Body> {
         self.ask(asked("GET", path, &[("host", "127.0.0.1:8088")], "")).await
     }
 
@@ -110,7 +122,7 @@ impl House {
     }
 }
 
-async fn text(response: Response<Body>) -> String {
+pub(crate) async fn text(response: Response<Body>) -> String {
     let bytes = response.into_body().collect().await.map(|body| body.to_bytes());
     String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned()
 }
@@ -119,7 +131,7 @@ async fn read(response: Response<Body>) -> Value {
     serde_json::from_str(&text(response).await).unwrap_or_default()
 }
 
-fn header(response: &Response<Body>, name: &str) -> String {
+pub(crate) fn header(response: &Response<Body>, name: &str) -> String {
     let value = response.headers().get(name).and_then(|value| value.to_str().ok());
     value.unwrap_or_default().to_owned()
 }
@@ -162,7 +174,7 @@ async fn the_page_asks_for_nothing_that_is_not_its_own() {
     for mark in ["href=\"", "src=\""] {
         let found = between(&html, mark, '"')
             .into_iter()
-            .filter(|url| !url.starts_with('#'));
+            .filter(|url| !url.starts_with('#') && *url != "/browser/");
         wanted.extend(found.map(str::to_owned));
     }
     assert!(wanted.contains(&"/page/app.js".to_owned()) && wanted.contains(&"/page/style.css".to_owned()));
