@@ -41,6 +41,9 @@ mod tests {
         sum.add(b"ab");
         sum.add(b"c");
         let hexadecimal: String = sum.value().iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hexadecimal, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(
+            hexadecimal,
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
     }
 }
