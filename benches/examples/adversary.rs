@@ -1,0 +1,157 @@
+//! What lines cost that somebody has made so that they cost most: by default, against the strict walk of the same lines.
+//!
+//! `cargo run --release -p fhirehose-benches --example adversary [repeats]`. GB/s by the thread's CPU time.
+#![expect(clippy::print_stdout, reason = "it is a program that prints a table")]
+
+use std::hint::black_box;
+
+use fhirehose_core::plan::Plan;
+use fhirehose_core::request::Request;
+use fhirehose_core::search::table::Registry;
+use fhirehose_core::sieve::{self, Batch, Prefilter, Scratch};
+use rustix::time::{ClockId, clock_gettime};
+
+const BLOCK: usize = 256 << 10;
+const BLOCKS: usize = 400;
+
+/// Nanoseconds that this thread has run.
+fn thread_time() -> u64 {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}
+
+/// Lines that hold this text again and again, as a member that nobody asks for, until the block is full.
+fn block(text: &str, line: usize) -> Vec<u8> {
+    let mut block = Vec::with_capacity(BLOCK);
+    while block.len() + line < BLOCK {
+        block.extend_from_slice(b"{\"resourceType\":\"Observation\",\"id\":\"a\",\"x\":[\"0\"");
+        let end = block.len() + line.saturating_sub(80);
+        while block.len() < end {
+            block.extend_from_slice(text.as_bytes());
+        }
+        block.extend_from_slice(b"]}\n");
+    }
+    block
+}
+
+/// Members in an order, and of names, that never come again.
+fn novel(seed: &mut u64) -> Vec<u8> {
+    let mut block = Vec::with_capacity(BLOCK);
+    while block.len() < BLOCK - 1024 {
+        block.extend_from_slice(b"{\"resourceType\":\"Observation\"");
+        for _ in 0..24 {
+            *seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            block.extend_from_slice(format!(",\"m{:x}\":\"{}\"", *seed >> 20, *seed >> 50).as_bytes());
+        }
+        block.extend_from_slice(b"}\n");
+    }
+    block
+}
+
+fn plan(filter: &str) -> Plan {
+    let request = Request {
+        type_filters: vec![filter.to_owned()],
+        ..Request::default()
+    };
+    Plan::compile(&request, &Registry::r4()).expect("a good request")
+}
+
+fn time(plan: &Plan, blocks: &[&[u8]], scratch: &mut Scratch) -> f64 {
+    let mut batch = Batch::default();
+    let start = thread_time();
+    for block in blocks {
+        sieve::run(plan, black_box(block), scratch, &mut batch);
+        assert!(batch.runs.is_empty(), "nothing is kept");
+    }
+    (thread_time() - start) as f64
+}
+
+fn main() {
+    let repeats = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(5);
+    let one = plan("Observation?code=8867-4");
+    let dated = plan("Observation?date=ge2015");
+    let many = plan("Observation?code=8867-4,8867-5,2345-7,2339-0,718-7,4548-4,2093-3,2571-8");
+    // Nearly a literal, again and again, each way that one is begun.
+    let near = block(",\"8867-\",\"88\",\"2345-\",\"718-\",\"454\"", 4096);
+    let pair = block(",\"8867-\"", 4096);
+    // The same with a literal in the end: each line has to be read after all.
+    let hits = block(",\"8867-4\",\"8867-\",\"88\",\"2345-\",\"718-\",\"454\"", 4096);
+    let calm = block(",\"some other text that holds nothing of the kind\"", 4096);
+    let mut seed = 1;
+    let unseen: Vec<Vec<u8>> = (0..64).map(|_| novel(&mut seed)).collect();
+    let always = |block: &'_ [u8]| vec![block.to_vec(); 1];
+    let cases: Vec<(&str, &Plan, Vec<Vec<u8>>)> = vec![
+        ("calm, 1 literal", &one, always(&calm)),
+        ("calm, 8 literals", &many, always(&calm)),
+        ("nearly, 1 literal", &one, always(&pair)),
+        ("nearly, 8 literals", &many, always(&near)),
+        (
+            "by turns, 1 literal",
+            &one,
+            vec![
+                pair.clone(),
+                calm.clone(),
+                calm.clone(),
+                calm.clone(),
+                calm.clone(),
+                calm.clone(),
+            ],
+        ),
+        (
+            "by turns, 8 literals",
+            &many,
+            vec![
+                near.clone(),
+                calm.clone(),
+                calm.clone(),
+                calm.clone(),
+                calm.clone(),
+                calm.clone(),
+            ],
+        ),
+        ("nearly, and a literal, 1", &one, always(&hits)),
+        ("nearly, and a literal, 8", &many, always(&hits)),
+        (
+            "a literal by turns, 8",
+            &many,
+            vec![
+                hits.clone(),
+                calm.clone(),
+                calm.clone(),
+                calm.clone(),
+                calm.clone(),
+                calm.clone(),
+            ],
+        ),
+        ("names that never come again", &one, unseen.clone()),
+        ("the same, filtered by date", &dated, unseen),
+    ];
+    println!(
+        "{:<30}{:>8}{:>11}{:>9}{:>9}{:>7}",
+        "lines", "walker", "prefilter", "learned", "both", "x"
+    );
+    for (name, plan, kinds) in &cases {
+        let blocks: Vec<&[u8]> = kinds.iter().map(Vec::as_slice).cycle().take(BLOCKS).collect();
+        let bytes: usize = blocks.iter().map(|block| block.len()).sum();
+        let mut best = [f64::MAX; 4];
+        for _ in 0..repeats {
+            let mut strict = Scratch::default().with_learning(false).with_prefilter(Prefilter::Never);
+            best[0] = best[0].min(time(plan, &blocks, &mut strict));
+            best[1] = best[1].min(time(plan, &blocks, &mut Scratch::default().with_learning(false)));
+            best[2] = best[2].min(time(
+                plan,
+                &blocks,
+                &mut Scratch::default().with_prefilter(Prefilter::Never),
+            ));
+            best[3] = best[3].min(time(plan, &blocks, &mut Scratch::default()));
+        }
+        let speeds = best.map(|nanoseconds| bytes as f64 / nanoseconds);
+        let [walker, prefilter, learned, default] = speeds;
+        println!(
+            "{name:<30}{walker:>8.2}{prefilter:>11.2}{learned:>9.2}{default:>9.2}{:>7.2}",
+            default / walker
+        );
+    }
+}
