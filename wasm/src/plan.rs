@@ -7,6 +7,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use crate::fault;
 use crate::request::{self, Asked, Unread};
 use crate::run::name_of;
+use crate::tables;
 
 /// A request, compiled once, for any number of runs.
 #[wasm_bindgen]
@@ -26,11 +27,7 @@ impl Plan {
     pub fn compile(request: &str) -> Result<Plan, String> {
         let compiled = request::compile(request).map_err(|unread| match unread {
             Unread::Problems(problems) => fault::of_problems(&problems),
-            Unread::NotLoaded(version) => {
-                let message =
-                    format!("the tables of FHIR {version} have to be loaded first: loadTables(\"{version}\")");
-                fault::plain("tables", &message)
-            }
+            Unread::NotLoaded(version) => fault::plain("tables", &tables::not_loaded(&version)),
         })?;
         let (asked, compiled) = compiled;
         Ok(Plan { asked, compiled })
