@@ -1,10 +1,9 @@
 //! What a pull did: what the server sent, what was dropped of it, and where the output is.
 
-use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use fhirehose_core::client::{Client, FileNo, Millis, Phase, Settings, kick_off};
+use fhirehose_core::client::{Client, FileNo, Millis, Phase, Settings, undone};
 use fhirehose_core::report::FileEntry;
 use fhirehose_core::sink::FileKind;
 use fhirehose_native::folder::MANIFEST;
@@ -148,42 +147,13 @@ pub fn patients(out: &Path) -> Result<Option<Vec<String>>, PullError> {
 /// What the server's manifest says of the whole.
 pub(crate) fn said(client: &Client, is_filtered: bool) -> Said {
     let facts = client.facts();
-    let continues_somewhere = client.files().any(|file| file.continues_in.is_some());
-    let named: Vec<(&str, FileNo)> = client
-        .files()
-        .filter(|_| continues_somewhere)
-        .map(|file| (file.url, file.number))
-        .collect();
-    let whole: HashMap<&str, FileNo> = named.iter().copied().collect();
-    // The URL of where a file goes on may be relative: then it is the end of another's, if of only one.
-    let number = |url: &str| {
-        let end = format!("/{}", url.trim_start_matches(['.', '/']));
-        let mut ending = named.iter().filter(|(other, _)| other.ends_with(&end));
-        let only = ending
-            .next()
-            .filter(|_| ending.next().is_none())
-            .map(|(_, number)| *number);
-        whole.get(url).copied().or(only)
-    };
-    let continues = client
-        .files()
-        .filter_map(|file| Some((file.number, number(file.continues_in?)?)));
     Said {
         transaction_time: facts.transaction_time.unwrap_or_default().to_owned(),
-        request: facts.request.map_or_else(|| asked(client), str::to_owned),
+        request: client.request_url(),
         // What the engine has taken apart is in no blocks any more.
         organized_by: facts.organized_by.filter(|_| !is_filtered).map(str::to_owned),
-        continues: continues.collect(),
+        continues: client.continuations(),
     }
-}
-
-/// The kick-off URL, for manifests that do not repeat it.
-fn asked(client: &Client) -> String {
-    let url = client
-        .order()
-        .and_then(|order| kick_off(order).ok())
-        .map(|call| call.url);
-    url.or(client.facts().status_url.map(str::to_owned)).unwrap_or_default()
 }
 
 pub(crate) fn pulled(
@@ -196,7 +166,13 @@ pub(crate) fn pulled(
 ) -> Pulled {
     let facts = client.facts();
     let mut warnings = facts.warnings.to_vec();
-    warnings.extend(blames(pull, receipts));
+    if let Some(plan) = &pull.keep.plan {
+        let seen = receipts.iter().flat_map(|(_, receipt)| &receipt.types);
+        warnings.extend(undone(
+            plan,
+            seen.map(|seen| (seen.type_name.as_str(), seen.read, seen.kept)),
+        ));
+    }
     warnings.extend(unbounded(receipts));
     let foreign: u64 = receipts.iter().map(|(_, receipt)| receipt.foreign).sum();
     if foreign > 0 {
@@ -249,25 +225,6 @@ fn unbounded(receipts: &[(FileNo, Receipt)]) -> Option<String> {
              them): whether they were cut cannot be known"
         )
     })
-}
-
-/// What the server did not do of what it was asked, as far as what it sent shows.
-fn blames(pull: &Pull, receipts: &[(FileNo, Receipt)]) -> Vec<String> {
-    let Some(plan) = &pull.keep.plan else { return Vec::new() };
-    let mut dropped: BTreeMap<&str, u64> = BTreeMap::new();
-    for seen in receipts.iter().flat_map(|(_, receipt)| &receipt.types) {
-        *dropped.entry(&seen.type_name).or_default() += seen.read - seen.kept;
-    }
-    let text = |(name, count): (&str, u64)| {
-        let index = plan.registry().type_index(name);
-        let cause = match index.and_then(|index| plan.type_plan(index)) {
-            None => "no type that was asked for, or none that can be a patient's",
-            Some(of_type) if !of_type.filters.is_empty() => "`_typeFilter`, or another condition, leaves them out",
-            Some(_) => "a condition of the request leaves them out",
-        };
-        format!("the server sent {count} {name} that it was not asked for ({cause}); they were dropped")
-    };
-    dropped.into_iter().filter(|(_, count)| *count > 0).map(text).collect()
 }
 
 /// What a pull is doing, in a few words.

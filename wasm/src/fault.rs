@@ -31,6 +31,19 @@ pub fn of_error(error: &Error) -> String {
     plain(code, &error.to_string())
 }
 
+/// Why a bulk client cannot go on: the client's own word, and whether it may help to resume.
+#[must_use]
+pub fn of_bulk(reason: &str, message: &str, resumable: bool) -> String {
+    Tree::Object(vec![
+        ("code", Tree::text("bulk")),
+        ("message", Tree::text(message)),
+        ("problems", Tree::List(Vec::new())),
+        ("reason", Tree::text(reason)),
+        ("resumable", Tree::Boolean(resumable)),
+    ])
+    .pretty()
+}
+
 fn told(code: &str, message: &str, problems: Vec<Tree>) -> String {
     Tree::Object(vec![
         ("code", Tree::text(code)),

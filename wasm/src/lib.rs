@@ -1,9 +1,10 @@
 //! The engine behind a WebAssembly boundary: chunks of bytes and short JSON texts cross it, never records.
 //!
-//! Two classes: a [`Plan`], compiled from a request, and a [`Run`], which takes chunks and gives chunks of files back. What is
-//! nice to use is written in TypeScript on top (`wasm/npm`). Errors cross as JSON texts ([`fault`]); none holds record
+//! A [`Plan`], compiled from a request; a [`Run`], which takes chunks and gives chunks of files back; a [`Bulk`] client, which
+//! says what to ask a server for, and its [`Download`]s. What is nice to use is written in TypeScript on top (`wasm/npm`). Errors cross as JSON texts ([`fault`]); none holds record
 //! contents, and no input makes the module panic.
 
+pub mod bulk;
 pub mod fault;
 pub mod listing;
 pub mod manifest;
@@ -13,8 +14,11 @@ pub mod report;
 pub mod request;
 pub mod run;
 mod segments;
+pub mod sha256;
 pub mod tables;
 
+pub use bulk::{Bulk, Download};
 pub use manifest::Manifest;
 pub use plan::Plan;
 pub use run::Run;
+pub use sha256::Sum;

@@ -4,10 +4,8 @@ use fhirehose_core::plan::Plan as Compiled;
 use fhirehose_core::quote::Tree;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::fault;
-use crate::request::{self, Asked, Unread};
+use crate::request::{self, Asked};
 use crate::run::name_of;
-use crate::tables;
 
 /// A request, compiled once, for any number of runs.
 #[wasm_bindgen]
@@ -25,11 +23,7 @@ impl Plan {
     ///
     /// Everything that is wrong with it.
     pub fn compile(request: &str) -> Result<Plan, String> {
-        let compiled = request::compile(request).map_err(|unread| match unread {
-            Unread::Problems(problems) => fault::of_problems(&problems),
-            Unread::NotLoaded(version) => fault::plain("tables", &tables::not_loaded(&version)),
-        })?;
-        let (asked, compiled) = compiled;
+        let (asked, compiled) = request::compile(request).map_err(|unread| unread.told())?;
         Ok(Plan { asked, compiled })
     }
 

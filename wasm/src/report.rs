@@ -59,10 +59,26 @@ pub fn json(report: &Report, unknown: u64, listed: u64, withheld: u64) -> String
 }
 
 fn bad(report: &Report) -> Tree {
+    Tree::Object(vec![
+        ("total", Tree::Number(report.bad_lines())),
+        ("kinds", bad_kinds(report)),
+        ("places", bad_places(report)),
+    ])
+}
+
+/// How many bad lines there are of each kind.
+#[must_use]
+pub fn bad_kinds(report: &Report) -> Tree {
     let kinds = report
         .bad
         .iter()
         .map(|(kind, count)| Tree::Object(vec![("code", Tree::text(kind.code())), ("count", Tree::Number(*count))]));
+    Tree::List(kinds.collect())
+}
+
+/// Where the first bad lines are.
+#[must_use]
+pub fn bad_places(report: &Report) -> Tree {
     let places = report.places.iter().map(|place| {
         Tree::Object(vec![
             ("input", Tree::text(&place.input)),
@@ -71,9 +87,5 @@ fn bad(report: &Report) -> Tree {
             ("code", Tree::text(place.kind.code())),
         ])
     });
-    Tree::Object(vec![
-        ("total", Tree::Number(report.bad_lines())),
-        ("kinds", Tree::List(kinds.collect())),
-        ("places", Tree::List(places.collect())),
-    ])
+    Tree::List(places.collect())
 }

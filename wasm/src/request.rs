@@ -10,6 +10,7 @@ use fhirehose_core::request::{Cohort, OnBad, Request};
 use fhirehose_core::search::supplied;
 use fhirehose_core::search::table::Registry;
 
+use crate::fault;
 use crate::tables::{self, NoTables};
 
 /// What a request may say, by the names that JavaScript uses.
@@ -71,6 +72,29 @@ pub fn compile(text: &str) -> Result<(Asked, Plan), Unread> {
         _ => {}
     }
     Err(Unread::Problems(Problems(problems)))
+}
+
+impl Unread {
+    /// As JavaScript is told.
+    #[must_use]
+    pub fn told(&self) -> String {
+        match self {
+            Unread::Problems(problems) => fault::of_problems(problems),
+            Unread::NotLoaded(version) => fault::plain("tables", &tables::not_loaded(version)),
+        }
+    }
+}
+
+/// Reads a request for somebody who compiles it otherwise.
+///
+/// # Errors
+///
+/// Everything that is wrong with its shape.
+pub fn read_all(text: &str) -> Result<Asked, Unread> {
+    match read(text)? {
+        (asked, problems) if problems.is_empty() => Ok(asked),
+        (_, problems) => Err(Unread::Problems(Problems(problems))),
+    }
 }
 
 /// What the problems of the user's own definitions are told of.

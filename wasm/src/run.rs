@@ -280,12 +280,35 @@ impl Run {
     }
 
     fn piece(&mut self, piece: &Uint8Array) -> Result<(), String> {
+        self.read(piece.length() as usize, |place| piece.copy_to(place))
+    }
+
+    /// Takes bytes that are in the module already. Segments are added to those that wait.
+    pub(crate) fn push_bytes(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.read(bytes.len(), |place| place.copy_from_slice(bytes))
+    }
+
+    /// What waited has been fetched.
+    pub(crate) fn fetched(&mut self) {
+        self.segments.clear();
+    }
+
+    pub(crate) fn waiting(&self) -> &Segments {
+        &self.segments
+    }
+
+    /// The report, after the end.
+    pub(crate) fn ended(&self) -> Option<&Report> {
+        self.report.as_ref()
+    }
+
+    fn read(&mut self, length: usize, fill: impl FnOnce(&mut [u8])) -> Result<(), String> {
         let fresh = self.framer.begin(&mut self.block);
-        let used = fresh + piece.length() as usize;
+        let used = fresh + length;
         if self.block.len() < used {
             self.block.resize(used, 0);
         }
-        piece.copy_to(&mut self.block[fresh..used]);
+        fill(&mut self.block[fresh..used]);
         let cut = self.framer.cut(&self.block[..used], fresh);
         self.sieve(cut.start..cut.end, cut.too_long)
     }

@@ -63,3 +63,11 @@ pub(crate) fn not_loaded(version: &str) -> String {
 pub fn has(version: &str) -> bool {
     registry(version).is_ok()
 }
+
+/// Whether R4, or a version whose tables are there, has a type of that name.
+#[must_use]
+pub fn knows(type_name: &str) -> bool {
+    let versions = ["4.0", "4.3", "5.0"].into_iter();
+    let mut there = versions.filter_map(|version| registry(version).ok());
+    there.any(|registry| registry.type_index(type_name).is_some())
+}

@@ -4,12 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fhirehose_core::client::{Level, Method, Order, Settings, Spelling};
+use fhirehose_core::client::{Enforce, Level, Method, Order, Settings, Spelling, asks_for_elements, received};
 use fhirehose_core::ids::IdSet;
 use fhirehose_core::manifest::Generation;
 use fhirehose_core::partition::Limits;
-use fhirehose_core::plan::Plan;
-use fhirehose_core::plan::associated::{Found, Stage};
 use fhirehose_core::request::{Cohort, OnBad, Request};
 use fhirehose_core::search::table::Registry;
 use fhirehose_pull::{Again, Begin, HttpOptions, Keep, Pull};
@@ -52,7 +50,8 @@ pub(super) fn resolve(args: &PullArgs, purpose: Purpose, faults: &mut Faults) ->
         } => Some(Arc::new(set(ids))),
         _ => patients(asked, &base, faults),
     };
-    let keep = keep(args, &base, patients.as_ref(), faults);
+    let (keep, asks_for_elements) = keep(args, &base, patients.as_ref(), faults).unzip();
+    let asks_for_elements = asks_for_elements.unwrap_or_default();
     let credentials = credentials::given(&args.login, &asked.types, faults);
     let settings = settings(args, faults);
     let http = http(args, faults);
@@ -64,7 +63,13 @@ pub(super) fn resolve(args: &PullArgs, purpose: Purpose, faults: &mut Faults) ->
                     status_url: status_url.clone(),
                     base,
                 },
-                None => Begin::Order(Box::new(order(args, base, patients.as_ref(), keep.as_ref(), faults))),
+                None => Begin::Order(Box::new(order(
+                    args,
+                    base,
+                    patients.as_ref(),
+                    asks_for_elements,
+                    faults,
+                ))),
             };
             (out, saved, begin)
         }
@@ -160,46 +165,26 @@ fn request(
     Some((request, registry?))
 }
 
-/// What is kept of what comes. All of the request is compiled, also where nothing is enforced: a filter that makes no sense
-/// is told before the server is asked.
-fn keep(args: &PullArgs, base: &str, patients: Option<&Arc<IdSet>>, faults: &mut Faults) -> Option<Keep> {
+/// What is kept of what comes, and whether the server is asked for `_elements`.
+fn keep(args: &PullArgs, base: &str, patients: Option<&Arc<IdSet>>, faults: &mut Faults) -> Option<(Keep, bool)> {
     let compression = args.files.compression(faults);
     let (whole, registry) = request(args, base, patients, faults)?;
-    if let Err(problems) = Plan::compile_stage(&whole, &registry, Stage::Received, &Found::default()) {
-        faults.problems(None, problems);
-        return None;
-    }
+    let enforce = match args.request.enforce {
+        EnforceArg::Never => Enforce::Never,
+        EnforceArg::Always => Enforce::Always,
+        EnforceArg::Auto => Enforce::Auto,
+    };
+    let plan = received(&whole, &registry, enforce).map_err(|problems| faults.problems(None, problems));
+    let plan = plan.ok()?;
+    let asks_for_elements = asks_for_elements(&whole, plan.is_some());
     let limits = args.files.limits();
     let divides = limits != Limits::default() || whole.organize_by.is_some();
-    let mut line_by_line = Request {
-        organize_by: None,
-        ..whole.clone()
-    };
-    if whole.organize_by.is_some() {
-        line_by_line.elements.clear();
-    }
-    let plan = match args.request.enforce {
-        EnforceArg::Never => None,
-        EnforceArg::Always => Some(line_by_line),
-        EnforceArg::Auto => {
-            line_by_line.since = None;
-            narrows(&line_by_line).then_some(line_by_line)
-        }
-    };
-    let plan = plan.map(|request| Plan::compile_stage(&request, &registry, Stage::Received, &Found::default()));
-    let plan = match plan.transpose() {
-        Ok(plan) => plan.map(Plan::with_plain_bundles),
-        Err(problems) => {
-            faults.problems(None, problems);
-            return None;
-        }
-    };
     let again = if divides {
         again(args, whole, registry, limits, faults)
     } else {
         None
     };
-    Some(Keep {
+    let keep = Keep {
         plan,
         compression,
         checksums: !args.fetch.no_checksums,
@@ -209,17 +194,8 @@ fn keep(args: &PullArgs, base: &str, patients: Option<&Arc<IdSet>>, faults: &mut
         },
         base_url: args.files.base_url.clone(),
         again,
-    })
-}
-
-/// Whether a request leaves anything out.
-fn narrows(request: &Request) -> bool {
-    !request.types.is_empty()
-        || !request.type_filters.is_empty()
-        || !request.elements.is_empty()
-        || request.since.is_some()
-        || request.until.is_some()
-        || request.cohort.is_some()
+    };
+    Some((keep, asks_for_elements))
 }
 
 /// The pass that divides the output anew: over what was kept, so nothing is left out any more.
@@ -249,7 +225,7 @@ fn order(
     args: &PullArgs,
     base: String,
     patients: Option<&Arc<IdSet>>,
-    keep: Option<&Keep>,
+    asks_for_elements: bool,
     faults: &mut Faults,
 ) -> Order {
     let asked = &args.request;
@@ -275,7 +251,7 @@ fn order(
         since: asked.since.clone(),
         until: asked.until.clone(),
         type_filters: asked.type_filters.clone(),
-        elements: if asks_for_elements(asked, keep) {
+        elements: if asks_for_elements {
             asked.elements.clone()
         } else {
             Vec::new()
@@ -288,14 +264,6 @@ fn order(
         lenient: asked.lenient,
         further: further(&asked.parameters, faults),
     }
-}
-
-/// What the server takes out cannot be looked at any more: where lines are held against filters, whose records they are, or
-/// put together by patient, `_elements` is applied here alone.
-fn asks_for_elements(asked: &AskedArgs, keep: Option<&Keep>) -> bool {
-    let looks = !asked.type_filters.is_empty() || !asked.patient.is_empty() || asked.patients.is_some();
-    let enforces = keep.is_some_and(|keep| keep.plan.is_some());
-    asked.organize_by.is_none() && !(looks && enforces)
 }
 
 fn further(parameters: &[String], faults: &mut Faults) -> Vec<(String, String)> {

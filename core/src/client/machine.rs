@@ -12,6 +12,7 @@ mod job;
 mod kicking;
 mod links;
 mod matching;
+mod output;
 mod pages;
 mod plain;
 mod polling;

@@ -2,9 +2,7 @@
 
 mod attempt;
 mod incoming;
-mod lines;
 mod part;
-mod select;
 mod worker;
 
 pub(crate) use attempt::{Attempt, Ended, Held, attempt};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use fhirehose_core::client::{FileNo, Trouble};
+use fhirehose_core::client::{FileNo, Lines, Select, Trouble};
 use fhirehose_core::error::{Error, ErrorKind};
 use fhirehose_core::export::Export;
 use fhirehose_core::frame::MAX_MAX_LINE;
@@ -17,9 +17,7 @@ use fhirehose_native::codec_out::Compression;
 use fhirehose_native::inflate::{Codec, Input, InputError, READ_SIZE};
 
 use super::incoming::{End, Incoming};
-use super::lines::Lines;
 use super::part::{PartFile, PartSink};
-use super::select::Select;
 use crate::progress::Progress;
 use crate::receipt::{Receipt, TypeSeen};
 
@@ -145,7 +143,7 @@ fn read(work: &Work, reader: Shared, how: &How, prefix: &str) -> Result<(Receipt
     if work.coded && input.codec() == Codec::Plain {
         return Err(Fault::Trouble(Trouble::Coding));
     }
-    let mut lines = Lines::new(work, MAX_MAX_LINE);
+    let mut lines = Lines::new(work.kind, work.type_name.as_deref(), work.count, MAX_MAX_LINE);
     let mut keeper = Keeper::new(work, how, prefix)?;
     let mut buffer = vec![0; READ_SIZE];
     loop {

@@ -27,11 +27,14 @@ export interface Problem {
  * - `format`: a file that is neither NDJSON nor gzip. `gzip`: a gzip file that is damaged, or that the browser cannot read.
  * - `manifest`: what was given is no manifest at all.
  * - `exists`: there is a file of that name. `quota`: no space left. `save`: a file cannot be written.
+ * - `bulk`: a server does not give what a `BulkClient` asked it for; `reason` says why. `begun`: a store or a client is in use, or
+ *   holds another export. `token`: there is no token.
  * - `worker`: a worker could not be started, or broke. `internal`: a mistake of this package.
  */
 export type Code =
   | "request" | "tables" | "not-initialised" | "load" | "argument" | "freed" | "ended" | "passes" | "bad-line"
-  | "late-deletions" | "memory" | "format" | "gzip" | "manifest" | "exists" | "quota" | "save" | "worker" | "internal";
+  | "late-deletions" | "memory" | "format" | "gzip" | "manifest" | "exists" | "quota" | "save" | "bulk" | "begun" | "token"
+  | "worker" | "internal";
 
 /** Every error of this package. It holds no contents of records. */
 export class FhirehoseError extends Error {
@@ -48,10 +51,26 @@ export class FhirehoseError extends Error {
   }
 }
 
+/** A server does not give what it was asked for. */
+export class BulkError extends FhirehoseError {
+  /** One word for programs: those in docs/client.md, `refused`, `unauthorized`, `busy`, `job-failed`. */
+  readonly reason: string;
+  /** Whether it may help to run again with the same store. */
+  readonly resumable: boolean;
+
+  constructor(reason: string, message: string, resumable: boolean) {
+    super("bulk", message);
+    this.name = "BulkError";
+    this.reason = reason;
+    this.resumable = resumable;
+  }
+}
+
 /** What the module throws, as an error of ours: it throws JSON texts. */
 export function fromModule(thrown: unknown): unknown {
   if (typeof thrown === "string") {
-    const fault = JSON.parse(thrown) as { code: Code; message: string; problems: Problem[] };
+    const fault = JSON.parse(thrown) as { code: Code; message: string; problems: Problem[]; reason?: string; resumable?: boolean };
+    if (fault.reason !== undefined) return new BulkError(fault.reason, fault.message, fault.resumable === true);
     return new FhirehoseError(fault.code, fault.message, fault.problems);
   }
   if (thrown instanceof WebAssembly.RuntimeError) {

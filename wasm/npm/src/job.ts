@@ -98,7 +98,8 @@ async function plain(source: ReadableStream<Uint8Array>, name: string, blob: Blo
   return gunzipped(source, name);
 }
 
-async function* gunzipped(source: ReadableStream<Uint8Array>, name: string): AsyncGenerator<Uint8Array> {
+/** A gzip file, inflated. */
+export async function* gunzipped(source: ReadableStream<Uint8Array>, name: string): AsyncGenerator<Uint8Array> {
   const inflate = new DecompressionStream("gzip") as unknown as TransformStream<Uint8Array, Uint8Array>;
   try {
     yield* each(source.pipeThrough(inflate));

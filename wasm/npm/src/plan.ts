@@ -121,8 +121,8 @@ export function compileText(text: string): Plan {
   }
 }
 
-/** What JSON would not spell as the module wants it. Dates spell themselves. */
-function spelled(request: ExportRequest): Record<string, unknown> {
+/** What JSON would not spell as the module wants it. Dates spell themselves. @internal */
+export function spelled(request: ExportRequest): Record<string, unknown> {
   const texts = (given: unknown): unknown => {
     if (given === undefined || typeof given === "string") return given;
     const many = Array.isArray(given) ? given : [given];

@@ -1,13 +1,12 @@
 //! What the lists of errors and of deletions may hold: nothing else comes in through them.
 
-use std::io;
-
-use fhirehose_core::client::json;
-use fhirehose_core::deletion::{Reading, read};
-use fhirehose_core::sink::FileKind;
+use super::json;
+use crate::deletion::{Reading, read};
+use crate::sink::FileKind;
 
 /// Passes on the lines that belong into a list. Lists are short, and their lines bounded.
-pub(crate) struct Select {
+#[derive(Debug)]
+pub struct Select {
     kind: FileKind,
     line: Vec<u8>,
     dropped: u64,
@@ -15,7 +14,8 @@ pub(crate) struct Select {
 
 impl Select {
     /// For errors and deletions; output is the engine's.
-    pub(crate) fn of(kind: FileKind) -> Option<Select> {
+    #[must_use]
+    pub fn of(kind: FileKind) -> Option<Select> {
         (kind != FileKind::Output).then_some(Select {
             kind,
             line: Vec::new(),
@@ -24,7 +24,10 @@ impl Select {
     }
 
     /// Takes the next bytes, cut anywhere, and gives whole lines.
-    pub(crate) fn take(&mut self, block: &[u8], mut give: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// Whatever `give` fails with.
+    pub fn take<E>(&mut self, block: &[u8], mut give: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
         for piece in block.split_inclusive(|&byte| byte == b'\n') {
             self.line.extend_from_slice(piece);
             if !piece.ends_with(b"\n") {
@@ -41,7 +44,8 @@ impl Select {
     }
 
     /// Lines that did not belong.
-    pub(crate) fn dropped(&self) -> u64 {
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
         self.dropped
     }
 
@@ -73,7 +77,7 @@ mod tests {
         for piece in text.as_bytes().chunks(7) {
             let give = |line: &[u8]| {
                 kept.extend_from_slice(line);
-                Ok(())
+                Ok::<(), ()>(())
             };
             select.take(piece, give).expect("gives");
         }
@@ -84,7 +88,7 @@ mod tests {
     fn records_do_not_come_in_through_the_lists_of_errors_and_deletions() {
         let patient = "{\"resourceType\":\"Patient\",\"id\":\"a\"}\n";
         let outcome = "{\"resourceType\":\"OperationOutcome\",\"issue\":[]}\n";
-        let deletion = fhirehose_core::deletion::lines([("Patient", "a")]);
+        let deletion = crate::deletion::lines([("Patient", "a")]);
         let carrier = "{\"resourceType\":\"Bundle\",\"type\":\"transaction\",\"entry\":[{\"resource\":{\"resourceType\":\"Patient\"},\
                        \"request\":{\"method\":\"PUT\",\"url\":\"Patient/a\"}}]}\n";
         let all = [patient, outcome, "\n", &deletion, carrier, "{\n"].concat();

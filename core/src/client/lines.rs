@@ -1,17 +1,17 @@
 //! Lines as they come: how many they are, and whether they can be what the manifest says.
 
-use fhirehose_core::client::{Trouble, json};
-use fhirehose_core::sink::FileKind;
-
-use super::worker::Work;
+use super::json;
+use super::step::Trouble;
+use crate::sink::FileKind;
 
 /// Files of at most so many bytes are looked at as a whole: an error that comes in the place of a file is short.
 const SHORT: usize = 256 << 10;
 /// Most blank lines in a file: one that has more of them does not end.
 const BLANKS: u64 = 1 << 20;
 
-/// Counts lines.
-pub(crate) struct Lines {
+/// Counts the lines of one file of a manifest, as its bytes come.
+#[derive(Debug)]
+pub struct Lines {
     expected: Option<u64>,
     count: u64,
     bytes: u64,
@@ -26,7 +26,7 @@ pub(crate) struct Lines {
 }
 
 /// The line that has no newline yet, as far as it says whether it is whole.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Open {
     length: usize,
     /// Something of it is no blank.
@@ -65,22 +65,27 @@ impl Open {
 }
 
 impl Lines {
-    pub(crate) fn new(work: &Work, max_line: usize) -> Lines {
-        let named = work.type_name.as_deref();
+    /// For a file of that kind and type, by the manifest. `expected`: the lines that it has to have; a line that is longer than
+    /// `max_line` bytes does not end.
+    #[must_use]
+    pub fn new(kind: FileKind, named: Option<&str>, expected: Option<u64>, max_line: usize) -> Lines {
         Lines {
-            expected: work.count,
+            expected,
             count: 0,
             bytes: 0,
             head: Vec::new(),
             open: Open::default(),
             max_line,
             blanks: 0,
-            is_outcomes: work.kind == FileKind::Error || named == Some("OperationOutcome"),
+            is_outcomes: kind == FileKind::Error || named == Some("OperationOutcome"),
         }
     }
 
     /// Takes the next bytes, cut anywhere.
-    pub(crate) fn take(&mut self, block: &[u8]) -> Result<(), Trouble> {
+    ///
+    /// # Errors
+    /// This is not what the manifest says, or does not end.
+    pub fn take(&mut self, block: &[u8]) -> Result<(), Trouble> {
         self.bytes += block.len() as u64;
         self.look_at_head(block)?;
         let mut start = 0;
@@ -138,22 +143,28 @@ impl Lines {
     }
 
     /// Something stands behind the last newline.
-    pub(crate) fn is_open(&self) -> bool {
+    #[must_use]
+    pub fn is_open(&self) -> bool {
         self.open.begun
     }
 
     /// Lines that are no blanks.
-    pub(crate) fn count(&self) -> u64 {
+    #[must_use]
+    pub fn count(&self) -> u64 {
         self.count
     }
 
     /// Bytes that came.
-    pub(crate) fn bytes(&self) -> u64 {
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
     /// All has come.
-    pub(crate) fn finish(&mut self) -> Result<(), Trouble> {
+    ///
+    /// # Errors
+    /// It was cut in the middle of a line, has another number of lines, or is something else than lines of resources.
+    pub fn finish(&mut self) -> Result<(), Trouble> {
         self.count += u64::from(self.open.begun);
         // A record that was cut in its middle, by a length that was too short, say.
         if !self.open.is_whole() {
@@ -174,18 +185,7 @@ mod tests {
     use super::*;
 
     fn counted(blocks: &[&str], expected: Option<u64>, kind: FileKind) -> Result<u64, Trouble> {
-        let mut lines = Lines::new(
-            &Work {
-                file: 0,
-                kind,
-                type_name: None,
-                count: expected,
-                coded: false,
-                size: None,
-                is_open_ended: false,
-            },
-            1000,
-        );
+        let mut lines = Lines::new(kind, None, expected, 1000);
         for block in blocks {
             lines.take(block.as_bytes())?;
         }
