@@ -22,7 +22,7 @@ async function open() {
     setUpSource(changed);
     setUpRequest();
     setUpRun();
-    setUpFetching();
+    await setUpFetching();
     isReady = true;
     nameStart();
     document.body.dataset.ready = "";

@@ -6,6 +6,8 @@ import { things } from "./format.js";
 import { clearResult } from "./result.js";
 
 const NAME = "demo";
+/** A page is not told why nothing comes; after this long it says what it may be. */
+const SILENCE = 4000;
 const PHASES = { "kick-off": "Asking for the export", waiting: "The server works", fetching: "Fetching", deleting: "Deleting the job", done: "Putting it together" };
 
 const storage = async () => (navigator.storage?.getDirectory ? opfsStore(NAME) : undefined);
@@ -14,7 +16,11 @@ const storage = async () => (navigator.storage?.getDirectory ? opfsStore(NAME) :
 export async function fetchExport(options, request, signal, told) {
   const { base, level, filter } = options;
   const store = (options.keeps && (await storage())) || memoryStore();
-  const onProgress = (progress) => told({ text: words(progress), done: progress.bytes });
+  const silent = setTimeout(() => told({ text: `${PHASES["kick-off"]}; nothing comes yet. The server may be away, or not allow this page (CORS)` }), SILENCE);
+  const onProgress = (progress) => {
+    if (progress.phase !== "kick-off") clearTimeout(silent);
+    told({ text: words(progress), done: progress.bytes });
+  };
   const client = new BulkClient({ base, level, request, store, onProgress, enforce: filter ? "auto" : "never", token: tokens(options) });
   let ending;
   const end = () => {
@@ -25,6 +31,7 @@ export async function fetchExport(options, request, signal, told) {
   try {
     return await client.run();
   } finally {
+    clearTimeout(silent);
     signal.removeEventListener("abort", end);
     await ending;
     await showKept();

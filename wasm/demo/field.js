@@ -25,7 +25,7 @@ export class Field {
       oninput: () => this.#changed(), onkeydown: (event) => this.#key(event), onblur: () => this.#close(),
     });
     this.#list = h("ul", { id: `${id}-list`, role: "listbox", class: "options", "aria-label": "Completions", hidden: true });
-    this.#slot = h("p", { id: `${id}-slot`, class: "slot", text: wishes.hint ?? "\u00a0" });
+    this.#slot = h("p", { id: `${id}-slot`, class: "slot", text: wishes.hint ?? "" });
     if (wishes.completions) {
       for (const [name, value] of [["autocomplete", "list"], ["controls", `${id}-list`], ["haspopup", "listbox"]]) this.area.setAttribute(`aria-${name}`, value);
     }
@@ -69,7 +69,7 @@ export class Field {
     this.area.setAttribute("aria-invalid", String(shown.length > 0));
     this.#slot.classList.toggle("bad", shown.length > 0);
     const told = shown.map(({ message, help }) => (help ? `${message}; ${help}` : message)).join("\n");
-    write(this.#slot, told || (this.#wishes.hint ?? "\u00a0"));
+    write(this.#slot, told || (this.#wishes.hint ?? ""));
   }
 
   #changed() {

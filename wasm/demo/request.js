@@ -105,7 +105,7 @@ async function changeVersion() {
   const select = byId("version");
   try {
     await tables.use(select.value);
-    write(byId("version-slot"), "\u00a0");
+    write(byId("version-slot"), "");
   } catch (error) {
     select.value = tables.version;
     write(byId("version-slot"), error.message);

@@ -18,16 +18,22 @@ export function clearResult() {
 
 export function showResult(exported, milliseconds) {
   clearResult();
-  const { report } = exported;
+  const { report, warnings = [], transactionTime } = exported;
   byId("no-result").hidden = true;
   byId("results").hidden = false;
-  write(byId("result-hint"), `${took(milliseconds)}, ${bytes(report.bytes / (milliseconds / 1000))}/s of lines`);
-  byId("results").replaceChildren(...[facts(report), saving(exported), types(report.types), badLines(report.bad), files(exported)].filter(Boolean));
+  const asOf = transactionTime ? `, as of ${transactionTime}` : "";
+  write(byId("result-hint"), `${took(milliseconds)}, ${bytes(report.bytes / (milliseconds / 1000))}/s of lines${asOf}`);
+  byId("results").replaceChildren(...[facts(report), saving(exported), notes(warnings), types(report.types), badLines(report.bad), files(exported)].filter(Boolean));
 }
 
 function facts({ kept, read, keptBytes, bad }) {
   const fact = (name, value, isBad = false) => h("div", {}, h("dt", { text: name }), h("dd", { text: value, class: isBad ? "bad" : "" }));
   return h("dl", { class: "facts" }, fact("kept", count(kept)), fact("read", count(read)), fact("in files", bytes(keptBytes)), fact("bad lines", count(bad.total), bad.total > 0));
+}
+
+/** What the client has to say of the server. */
+function notes(warnings) {
+  return warnings.length === 0 ? null : h("ul", { class: "card notes", "aria-label": "Warnings" }, ...warnings.map((text) => h("li", { text })));
 }
 
 /** Tables whose bars are the same numbers again; what nothing was kept of stands folded. */

@@ -70,8 +70,10 @@ function turn(isRunning) {
   byId("going").hidden = !isRunning;
   byId("cancel").hidden = !isRunning;
   byId("start").setAttribute("aria-disabled", String(isRunning));
-  byId("said").classList.remove("bad");
-  if (isRunning) write(byId("said"), "");
+  if (isRunning) {
+    byId("said").classList.remove("bad");
+    write(byId("said"), "");
+  }
   if (hasFocus) byId(isRunning ? "cancel" : "start").focus();
 }
 

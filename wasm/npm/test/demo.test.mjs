@@ -1,18 +1,17 @@
 // The demo page as people use it, served by the real server: files chosen, a request written, filtered, saved; then offline.
 
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { browser } from "./chromium.mjs";
+import { opened, page, shot } from "./demo-page.mjs";
 import { filesIn, folder, place, run } from "./place.mjs";
-import { served } from "./served.mjs";
+import { serve } from "./serving.mjs";
 import { unzipped } from "./unzipped.mjs";
 
 const skip = process.env.CHROMIUM ? false : "no Chromium";
-const page = join(place.package, "../demo");
-const shots = join(place.package, "../shots");
 const FILTER = "Observation?category=laboratory&date=ge2015";
 const here = folder();
 const data = join(here, "data");
@@ -20,44 +19,18 @@ let server, chromium;
 
 // Not in a hook, at whose end all of it would be gone.
 if (!skip) {
-  mkdirSync(shots, { recursive: true });
   run(place.binary, ["synth", "-o", data, "--patients", "60"]);
   // One of them gzip, and one with lines that are none.
   const path = join(data, "Observation.ndjson");
   writeFileSync(join(data, "Zobservation.ndjson.gz"), gzipSync(readFileSync(path)));
   writeFileSync(join(data, "broken.ndjson"), '{"resourceType":"Patient","id":"x"\n{"resourceType":"Patient","id":"fine"}\nnot json\n');
-  server = await served(["--data", data, "--open", "--state", join(here, "state"), "--browser-page", page]);
+  server = await serve(data, ["--open", "--state", join(here, "state"), "--browser-page", page]);
   chromium = await browser();
 }
 
-/** A page that is ready, and everything that it should not have done. */
-async function opened(options = {}, context = undefined) {
-  const made = context ?? (await chromium.newContext({ viewport: { width: 1280, height: 900 }, ...options }));
-  const tab = await made.newPage();
-  const complaints = [];
-  tab.on("console", (message) => ["error", "warning"].includes(message.type()) && complaints.push(message.text()));
-  tab.on("pageerror", (error) => complaints.push(error.message));
-  tab.on("request", (request) => {
-    const { origin, protocol } = new URL(request.url());
-    if (protocol !== "blob:" && protocol !== "data:" && origin !== server.root) complaints.push(`asks ${request.url()}`);
-  });
-  await tab.addInitScript(() => {
-    window.longTasks = [];
-    new PerformanceObserver((list) => window.longTasks.push(...list.getEntries().map(({ duration }) => duration))).observe({ type: "longtask" });
-  });
-  await tab.goto(`${server.root}/browser`);
-  await tab.waitForSelector("body[data-ready]");
-  return { tab, context: made, complaints };
-}
-
 const inputs = () => Object.keys(filesIn(data)).sort().map((name) => join(data, name));
-const shot = async (tab, name) => {
-  await tab.evaluate(() => scrollTo(0, 0));
-  await tab.screenshot({ path: join(shots, `${name}.png`), fullPage: true, animations: "disabled" });
-};
-
 test("a wrong filter is underlined, and completions are taken by keyboard", { skip }, async () => {
-  const { tab, context, complaints } = await opened();
+  const { tab, context, complaints } = await opened(chromium, server);
   const filter = tab.getByLabel("Filter 1", { exact: true });
   await filter.fill("Observation?categry=laboratory");
   await filter.blur();
@@ -108,7 +81,7 @@ test("a wrong filter is underlined, and completions are taken by keyboard", { sk
 });
 
 test("files are filtered as the command line does it, and saved", { skip }, async () => {
-  const { tab, context, complaints } = await opened({ acceptDownloads: true });
+  const { tab, context, complaints } = await opened(chromium, server, { acceptDownloads: true });
   // A folder of the browser's own stands for the one that a person would choose.
   await tab.evaluate(() => (window.showDirectoryPicker = () => navigator.storage.getDirectory()));
   await shot(tab, "empty");
@@ -164,7 +137,7 @@ test("files are filtered as the command line does it, and saved", { skip }, asyn
 });
 
 test("a run can be cancelled, and the page goes on", { skip }, async () => {
-  const { tab, context, complaints } = await opened();
+  const { tab, context, complaints } = await opened(chromium, server);
   const big = join(here, "Observation.ndjson");
   writeFileSync(big, Buffer.concat(Array(12).fill(readFileSync(join(data, "Observation.ndjson")))));
   await tab.setInputFiles("#files", [big]);
@@ -184,27 +157,8 @@ test("a run can be cancelled, and the page goes on", { skip }, async () => {
   await context.close();
 });
 
-test("a server is described, and what is missing is said", { skip }, async () => {
-  const { tab, context, complaints } = await opened({ viewport: { width: 360, height: 800 } });
-  await tab.getByText("A server", { exact: true }).click();
-  assert.equal(await tab.getByLabel("FHIR base").inputValue(), server.base);
-  await tab.locator("#from-server .segments span", { hasText: "Group" }).click();
-  await tab.getByText("Client and key", { exact: true }).click();
-  await tab.getByLabel("Private key").fill('{"kty":"EC","crv":"P-384","x":"x","y":"y"}');
-  await tab.getByRole("button", { name: "Fetch the export" }).click();
-  for (const text of ["The id of a Group.", "The id of the client is needed.", "This is the public key."]) await tab.getByText(text).waitFor();
-  assert.equal(await tab.evaluate(() => document.activeElement.id), "group");
-  assert.match(await tab.locator("#command").textContent(), /^fhirehose pull \S+ -o out \\\n {2}--group ID \\\n {2}--client-id ID/);
-  assert.ok(await tab.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
-  await shot(tab, "server-phone");
-  await tab.setViewportSize({ width: 1280, height: 900 });
-  await shot(tab, "server");
-  assert.deepEqual(complaints, []);
-  await context.close();
-});
-
 test("without a network the page is there, and works", { skip }, async () => {
-  const { tab, context, complaints } = await opened();
+  const { tab, context, complaints } = await opened(chromium, server);
   await tab.waitForSelector("body[data-offline]");
   await context.setOffline(true);
   await tab.reload();
