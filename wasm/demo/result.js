@@ -21,8 +21,9 @@ export function showResult(exported, milliseconds) {
   const { report, warnings = [], transactionTime } = exported;
   byId("no-result").hidden = true;
   byId("results").hidden = false;
-  const asOf = transactionTime ? `, as of ${transactionTime}` : "";
-  write(byId("result-hint"), `${took(milliseconds)}, ${bytes(report.bytes / (milliseconds / 1000))}/s of lines${asOf}`);
+  // Of a server's export most of the time is the server's.
+  const more = transactionTime ? `as of ${transactionTime}` : `${bytes(report.bytes / (milliseconds / 1000))}/s of lines`;
+  write(byId("result-hint"), `${took(milliseconds)}, ${more}`);
   byId("results").replaceChildren(...[facts(report), saving(exported), notes(warnings), types(report.types), badLines(report.bad), files(exported)].filter(Boolean));
 }
 
