@@ -122,7 +122,7 @@ impl Origins {
     ///
     /// # Errors
     /// The first that is none, and why.
-    pub fn of<'t>(texts: &'t [String]) -> Result<Origins, (&'t str, NoOrigin)> {
+    pub fn of(texts: &[String]) -> Result<Origins, (&str, NoOrigin)> {
         match texts {
             [] => Ok(Origins::None),
             [star] if star == "*" => Ok(Origins::Any),
