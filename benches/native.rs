@@ -28,6 +28,7 @@ fn job(shape: &Shape, input: &Path, output: &Path, compression: Compression, thr
         output: Output::Folder(FolderOutput {
             path: output.to_owned(),
             force: true,
+            is_durable: true,
             manifest: ManifestOptions {
                 generation: Generation::default(),
                 transaction_time: "2026-01-01T00:00:00Z".to_owned(),

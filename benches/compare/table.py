@@ -2,6 +2,8 @@
 
 import statistics
 
+from tasks import UNSYNCED
+
 
 def good(tool: dict) -> list[dict]:
     return [run for run in tool["runs"] if run["ok"]]
@@ -80,6 +82,7 @@ def verdicts(results: list[dict]) -> None:
 
 def of_task(key: str, result: dict) -> list[tuple[str, float, str]]:
     own = good(result["tools"]["fhirehose"])
+    unsynced = good(result["tools"].get(UNSYNCED, {"runs": []}))
     wanted = {("T1", "DuckDB"): "≥ 8", ("T2", "DuckDB"): "≥ 8", ("T4", "DuckDB"): "≥ 5"}
     rows, fastest = [], []
     for family in families(result):
@@ -88,12 +91,16 @@ def of_task(key: str, result: dict) -> list[tuple[str, float, str]]:
             if pairs := ratios(good(tool), own):
                 fastest.append((statistics.median(pairs), name))
                 rows.append((f"{key}: {name}, × fhirehose", fastest[-1][0], wanted.get((key, family), "")))
+            if family == "DuckDB" and (pairs := ratios(good(tool), unsynced)):
+                rows.append((f"{key}: {name}, × fhirehose without a sync", statistics.median(pairs), ""))
     if fastest and key in ("T3", "T3m"):
         rows.append((f"{key}: the fastest peer ({min(fastest)[1]})", min(fastest)[0], "≥ 5"))
     for floor in ["cp", "cp, synced", "read, memchr", "read, memcpy", "gzip -dc"]:
         bound = "≤ 1" if floor == "cp" and key in ("T1", "T2") else ""
         if (tool := result["tools"].get(floor)) and (pairs := ratios(own, good(tool))):
             rows.append((f"{key}: fhirehose, × {floor}", statistics.median(pairs), bound))
+        if floor == "cp" and (tool := result["tools"].get(floor)) and (pairs := ratios(unsynced, good(tool))):
+            rows.append((f"{key}: fhirehose without a sync, × cp", statistics.median(pairs), bound))
     if (single := result["tools"].get("fhirehose, 1 thread")) and (pairs := ratios(good(single), own)):
         rows.append((f"{key}: one thread, × two", statistics.median(pairs), ""))
     peak = max((run["peak_kib"] for run in own), default=0) * 1024 / 1e6

@@ -142,13 +142,14 @@ def compared(setting: Setting, key: str, title: str, source: Path, piece: Path, 
 
 
 SLICE_JUDGE = "fhirehose, slice"
+UNSYNCED = "fhirehose, no sync"
 
 
 def fhirehose(setting: Setting, inputs: list[Path], options: list[str]) -> list[Tool]:
-    """With all threads, and with one."""
+    """With all threads, with one, and without waiting for the disk, as the peers do it."""
     places = [str(place) for place in inputs]
     command = [setting.fhirehose, "export", *places, "-o", "out", *options, "--threads"]
-    tools = [Tool("fhirehose", [*command, str(setting.threads)])]
+    tools = [Tool("fhirehose", [*command, str(setting.threads)]), Tool(UNSYNCED, [*command, str(setting.threads), "--no-sync"])]
     if setting.threads > 1:
         tools.append(Tool("fhirehose, 1 thread", [*command, "1"]))
     return tools

@@ -303,6 +303,10 @@ pub(crate) struct ExportArgs {
     #[arg(long)]
     pub(crate) force: bool,
 
+    /// Do not wait until the output is on the disk: after a loss of power files may be shorter than the manifest says
+    #[arg(long)]
+    pub(crate) no_sync: bool,
+
     /// The request.
     #[command(flatten)]
     pub(crate) request: RequestArgs,

@@ -190,7 +190,7 @@ fn a_rename_that_fails_leaves_no_manifest() {
 #[test]
 fn flags_that_do_not_go_together() {
     let folder = Folder::with_lines();
-    let cases: [(&[&str], &[&str]); 14] = [
+    let cases: [(&[&str], &[&str]); 15] = [
         (
             &["-o", "-", "--max-resources", "5"],
             &["--max-resources: -o - writes lines"],
@@ -201,6 +201,7 @@ fn flags_that_do_not_go_together() {
             &["--base-url: -o - writes lines"],
         ),
         (&["-o", "-", "--force"], &["--force: -o - writes lines"]),
+        (&["-o", "-", "--no-sync"], &["--no-sync: -o - writes lines"]),
         (&["-o", "out", "--level", "3"], &["--level: needs --compress"]),
         (
             &["-o", "out", "--level", "10", "--compress", "gzip"],

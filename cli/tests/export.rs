@@ -143,6 +143,34 @@ fn the_report_for_programs_agrees_with_the_files() {
     assert_eq!(folder.files("out"), names);
 }
 
+/// Whether a run asks for anything to be put on the disk; `None` where there is no strace, or it may not trace.
+fn syncs(folder: &Folder, args: &[&str]) -> Option<bool> {
+    let traced = std::process::Command::new("strace")
+        .args(["-f", "-o", "trace", "-e", "trace=fsync,fdatasync,syncfs"])
+        .arg(env!("CARGO_BIN_EXE_fhirehose"))
+        .args(args)
+        .current_dir(folder.path(""))
+        .output();
+    if !traced.is_ok_and(|ran| ran.status.success()) {
+        return None;
+    }
+    let trace = std::fs::read_to_string(folder.path("trace")).ok()?;
+    Some(trace.contains("sync"))
+}
+
+#[test]
+fn without_a_sync_the_same_files_come_and_nobody_waits_for_the_disk() {
+    let folder = Folder::with_lines();
+    folder.run(&["export", "data", "-o", "synced"]).ends(0);
+    folder.run(&["export", "data", "-o", "out", "--no-sync"]).ends(0);
+    assert_eq!(folder.files("out"), folder.files("synced"));
+    let more = |out: &str, flag: &[&str]| syncs(&folder, &[&["export", "data", "-o", out], flag].concat());
+    if let Some(has_synced) = more("traced", &[]) {
+        assert!(has_synced);
+        assert_eq!(more("unsynced", &["--no-sync"]), Some(false));
+    }
+}
+
 #[test]
 fn force_replaces_an_earlier_export() {
     let folder = Folder::with_lines();

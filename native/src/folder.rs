@@ -41,6 +41,7 @@ pub(crate) struct FolderSink {
     _lock: File,
     made_folder: bool,
     force: bool,
+    is_durable: bool,
     compression: Compression,
     queue: Arc<Queue>,
     encoder: BlockEncoder,
@@ -105,6 +106,7 @@ impl FolderSink {
             _lock: lock,
             made_folder,
             force,
+            is_durable: true,
             compression,
             queue,
             encoder,
@@ -197,6 +199,12 @@ impl FolderSink {
         Ok(())
     }
 
+    /// Whether files get their names only when they are on the disk; without this they do.
+    pub(crate) fn durable(mut self, is_durable: bool) -> FolderSink {
+        self.is_durable = is_durable;
+        self
+    }
+
     /// Gives every file its final name, the manifest last.
     pub(crate) fn commit(mut self, manifest: &str) -> Result<(), JobError> {
         let cancel = self.cancel.clone();
@@ -207,7 +215,9 @@ impl FolderSink {
         let unfinished = self.partial.join(MANIFEST);
         fs::write(&unfinished, manifest).map_err(OutputError::at("write", &unfinished))?;
         self.writeback.finish();
-        sync(&self.folder)?;
+        if self.is_durable {
+            sync(&self.folder)?;
+        }
         let final_manifest = self.folder.join(MANIFEST);
         if self.force {
             remove_if_there(&final_manifest)?;
@@ -320,7 +330,7 @@ impl Sink for FolderSink {
                 let before = plain.size / writeback::STEP;
                 let written = plain.write(lines);
                 written.map_err(|error| to_core(OutputError::new("write", &file.name, &error)))?;
-                if plain.size / writeback::STEP > before {
+                if self.is_durable && plain.size / writeback::STEP > before {
                     self.writeback.start(&plain.file);
                 }
             }

@@ -55,6 +55,9 @@ pub struct FolderOutput {
     pub path: PathBuf,
     /// Take a folder that is not empty: files of an earlier export in it are replaced.
     pub force: bool,
+    /// Wait until everything is on the disk before it gets its names, so that no loss of power leaves less behind a manifest
+    /// than it says.
+    pub is_durable: bool,
     /// What the manifest says besides the files.
     pub manifest: ManifestOptions,
     /// Put what belongs to a patient together; `None`: one type a file.

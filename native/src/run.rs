@@ -138,7 +138,8 @@ fn into_blocks(passes: &Passes<'_>, ahead: &Ahead, organize: &Organize, sink: Fo
 }
 
 fn folder_sink(job: &Job, output: &FolderOutput, queue: Arc<Queue>, cancel: &Cancel) -> Result<FolderSink, JobError> {
-    let sink = FolderSink::create(&output.path, output.force, job.compression, job.threads, queue, cancel);
+    let sink = FolderSink::create(&output.path, output.force, job.compression, job.threads, queue, cancel)
+        .map(|sink| sink.durable(output.is_durable));
     Ok(sink.map_err(JobError::Output)?.with_inputs(&job.inputs))
 }
 

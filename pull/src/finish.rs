@@ -285,6 +285,8 @@ fn job(again: &Again, keep: &Keep, inputs: Vec<InputPlace>, place: PathBuf) -> R
         output: Output::Folder(FolderOutput {
             path: place,
             force: false,
+            // All of the output is put on the disk when it stands.
+            is_durable: false,
             manifest: ManifestOptions {
                 generation: keep.generation,
                 transaction_time: String::new(),

@@ -39,7 +39,9 @@ fn main() -> std::io::Result<()> {
         }
         let seen = proxy.seen();
         let astray = |at: At, class: Class| at == At::Other || class == Class::Token;
-        let leaks = seen.iter().filter(|seen| seen.authorized && astray(seen.at, seen.class));
+        let leaks = seen
+            .iter()
+            .filter(|seen| seen.authorized && astray(seen.at, seen.class));
         let faults = seen.iter().filter(|seen| seen.fault.is_some()).count();
         tell(&format!(
             r#"{{"requests":{},"faults":{faults},"leaks":{}}}"#,

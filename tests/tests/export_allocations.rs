@@ -39,6 +39,7 @@ fn job(request: &Request, input: &Path, output: &Path, compression: Compression)
         output: Output::Folder(FolderOutput {
             path: output.to_owned(),
             force: false,
+            is_durable: true,
             manifest: ManifestOptions {
                 generation: Generation::V2V3,
                 transaction_time: "2024-05-01T00:00:00Z".into(),

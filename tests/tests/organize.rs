@@ -150,6 +150,7 @@ fn export(request: &Request, input: &[u8], how: How) -> (BTreeMap<String, Vec<u8
         output: Output::Folder(FolderOutput {
             path: out.clone(),
             force: false,
+            is_durable: true,
             manifest: ManifestOptions {
                 generation: Generation::V2V3,
                 transaction_time: "2024-05-01T00:00:00Z".into(),

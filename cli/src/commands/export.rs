@@ -171,6 +171,7 @@ fn refuse_without_files(args: &ExportArgs, faults: &mut Faults) {
         ("--base-url", args.files.base_url.is_some()),
         ("--organize-by", args.request.organize_by.is_some()),
         ("--force", args.force),
+        ("--no-sync", args.no_sync),
     ];
     for (flag, _) in given.iter().filter(|(_, is_given)| *is_given) {
         faults.usage(format_args!("{flag}: -o - writes lines to standard output, no files"));
@@ -198,6 +199,7 @@ fn folder(args: &ExportArgs, request: &Request, organize: Option<Organize>, now:
     FolderOutput {
         path: args.output.clone(),
         force: args.force,
+        is_durable: !args.no_sync,
         manifest: args.files.manifest(
             transaction_time(args, now),
             kick_off_url(&as_asked, request.fhir_base.as_deref()),

@@ -129,6 +129,7 @@ fn prepare(named: &[OsString], args: &SnapshotArgs, command: &Command) -> Result
         output: FolderOutput {
             path: args.output.clone(),
             force: args.force,
+            is_durable: true,
             manifest: args
                 .files
                 .manifest(transaction_time, requested(command.name, &arguments)),

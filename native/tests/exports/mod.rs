@@ -48,6 +48,7 @@ impl Exports {
             output: FolderOutput {
                 path: self.path(out),
                 force: false,
+                is_durable: true,
                 manifest: ManifestOptions {
                     generation: Generation::V2V3,
                     transaction_time: "2024-05-01T00:00:00Z".into(),

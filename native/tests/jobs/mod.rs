@@ -38,6 +38,7 @@ pub(crate) fn job(request: &Request, inputs: &[PathBuf], out: &Path) -> Job {
         output: Output::Folder(FolderOutput {
             path: out.to_owned(),
             force: false,
+            is_durable: true,
             manifest: ManifestOptions {
                 generation: Generation::V2V3,
                 transaction_time: "2024-05-01T00:00:00Z".into(),

@@ -205,6 +205,7 @@ fn compile(
         output: Output::Folder(FolderOutput {
             path: folder,
             force: false,
+            is_durable: true,
             manifest: ManifestOptions {
                 generation: kickoff.guide.manifest(),
                 transaction_time: time,

@@ -63,6 +63,7 @@ fn job(question: &Question, plan: Plan, folder: &Path, out: &Path, chunk: usize)
         output: Output::Folder(FolderOutput {
             path: out.to_owned(),
             force: false,
+            is_durable: true,
             manifest,
             organize: None,
         }),

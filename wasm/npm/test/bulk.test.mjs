@@ -186,6 +186,7 @@ test("files that are stored as gzip, wrong counts and sizes, wrong sums, and wha
     flipped: [{ ...plain, "repr-digest": await sum("x") }, lines],
     html: [{ "content-type": "text/html" }, "<html>secret</html>"],
     outcome: [plain, '{"resourceType":"OperationOutcome","issue":[]}\n'],
+    stuck: [{ "content-type": "application/gzip", "content-length": 10_000 }, gzipSync(lines)],
     damaged: [{ "content-type": "application/gzip" }, gzipSync(lines).subarray(0, 30)],
   };
   const result = await new BulkClient({
@@ -197,10 +198,11 @@ test("files that are stored as gzip, wrong counts and sizes, wrong sums, and wha
   for (const [entry, part] of [
     [{ name: "good", count: 3 }, "count"], [{ name: "good", fileSize: 5 }, "other bytes"], [{ name: "flipped" }, "checksum"],
     [{ name: "html" }, "NDJSON"], [{ name: "outcome" }, "no JSON objects"], [{ name: "damaged" }, "cannot be decoded"],
+    [{ name: "stuck" }, "nothing came"],
   ]) {
     const store = memoryStore();
     const base = await withFiles(files, [{ name: "stored" }, entry]);
-    await assert.rejects(new BulkClient({ base, store, ...patience, patience: { ...QUICK, attempts: 2 } }).run(), (error) => {
+    await assert.rejects(new BulkClient({ base, store, stall: 0.3, patience: { ...QUICK, attempts: 2 } }).run(), (error) => {
       assert.ok(error instanceof BulkError, `${entry.name}: ${error.stack}`);
       assert.ok(error.message.includes(part) && !error.message.includes("secret"), `${entry.name}: ${error.message}`);
       return true;

@@ -7,6 +7,7 @@ import { before, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { browser, serve } from "./chromium.mjs";
 import { folder, place, run } from "./place.mjs";
+import { serve as bulkServer } from "./serving.mjs";
 
 const examples = [...readFileSync(new URL("../README.md", import.meta.url), "utf8").matchAll(/```js (\w+)\n([\s\S]*?)```/g)].map(([, where, code]) => ({ where, code }));
 const project = folder();
@@ -29,8 +30,8 @@ before(() => {
   writeFileSync(join(project, "data/Patient.ndjson"), PATIENTS.join(""));
 });
 
-test("there are five examples", () => {
-  assert.deepEqual(examples.map(({ where }) => where), ["node", "browser", "browser", "node", "node"]);
+test("there are six examples", () => {
+  assert.deepEqual(examples.map(({ where }) => where), ["node", "browser", "browser", "browser", "node", "node"]);
 });
 
 test("the examples in Node", () => {
@@ -77,5 +78,32 @@ test("the examples in Chromium", { skip: process.env.CHROMIUM ? false : "no Chro
     return Array.fromAsync(directory.keys());
   });
   assert.deepEqual(names.sort(), ["Observation.000.ndjson", "Patient.000.ndjson", "manifest.json"]);
+  assert.deepEqual(complaints, []);
+});
+
+test("the example of a server, in Chromium", { skip: process.env.CHROMIUM ? false : "no Chromium" }, async () => {
+  const member = PATIENTS.slice(0, 2).map((line) => ({ entity: { reference: `Patient/${JSON.parse(line).id}` } }));
+  const group = { resourceType: "Group", id: "ten", type: "person", actual: true, member };
+  mkdirSync(join(project, "served"));
+  writeFileSync(join(project, "served/Group.ndjson"), `${JSON.stringify(group)}\n`);
+  // `since` asks for resources that say when they were changed.
+  const changed = PATIENTS.map((line) => line.replace('"id"', '"meta":{"lastUpdated":"2023-01-01T00:00:00Z"},"id"'));
+  writeFileSync(join(project, "served/Patient.ndjson"), changed.join(""));
+  const [, , fromServer] = examples.filter(({ where }) => where === "browser");
+  const url = await serve({ package: place.package, site: project, my: project });
+  writeFileSync(join(project, "token"), "a-token-of-tests");
+  const { base } = await bulkServer("served", ["--open", "--browser-origin", url], project);
+  writeFileSync(join(project, "server.html"), page(fromServer.code.replace("https://bulk.example.org/fhir", base)));
+  const started = await browser();
+  const opened = await started.newPage();
+  const complaints = [];
+  opened.on("pageerror", (error) => complaints.push(error.message));
+  await opened.goto(`${url}/site/server.html`);
+  await opened.waitForFunction(() => window.ready).catch((error) => assert.fail(`${error.message} ${complaints}`));
+  assert.match(await opened.textContent("#list"), /^2 resources as of \d{4}-\d\d-\d\dT/);
+  await opened.click("#save");
+  await opened.waitForFunction(() => document.querySelector("#list").textContent.endsWith("saved"));
+  const names = await opened.evaluate(async () => Array.fromAsync((await navigator.storage.getDirectory()).keys()));
+  assert.deepEqual(names.sort(), ["Patient.000.ndjson", "fhirehose", "manifest.json"]);
   assert.deepEqual(complaints, []);
 });

@@ -73,6 +73,7 @@ fn by_engine(world: &World, request: Request, asked: Option<CohortRequest>) -> F
         output: Output::Folder(FolderOutput {
             path: out.path().to_owned(),
             force: false,
+            is_durable: true,
             manifest: ManifestOptions {
                 generation: Generation::V2V3,
                 transaction_time: instant(START),

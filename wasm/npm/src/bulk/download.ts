@@ -7,7 +7,7 @@ import type { Bytes, FileKind } from "../export.js";
 import { gunzipped } from "../job.js";
 import { loaded } from "../module.js";
 import { each } from "../stream.js";
-import { open, Patience, small, statusOf, Trouble, type Got } from "./http.js";
+import { chunksOf, open, Patience, small, statusOf, Trouble, type Got } from "./http.js";
 import type { BulkStore, PartWriter } from "./store.js";
 
 /** What the client says of a file. */
@@ -130,11 +130,16 @@ function digestOf({ headers, type }: Response): string | undefined {
 async function* content(response: Response, patience: Patience, came: Came): AsyncGenerator<Uint8Array> {
   const source = new ReadableStream<Uint8Array>({
     start: () => {},
-    pull: pullFrom(each(response.body ?? new Blob().stream()), patience, came),
+    pull: pullFrom(chunksOf(response, patience), patience, came),
   }, { highWaterMark: 0 });
   const [head, whole] = await begun(source);
+  const plain = head[0] === 0x1f && head[1] === 0x8b ? gunzipped(whole, "a file") : each(whole);
   try {
-    yield* head[0] === 0x1f && head[1] === 0x8b ? gunzipped(whole, "a file") : each(whole);
+    for (;;) {
+      const { done, value } = await patience.wait(plain.next());
+      if (done === true) return;
+      yield value;
+    }
   } catch (error) {
     if (error instanceof FhirehoseError && error.code === "gzip") throw patience.told(error, "coding");
     throw patience.told(error, "broken");
@@ -145,13 +150,13 @@ function pullFrom(chunks: AsyncGenerator<Uint8Array>, patience: Patience, came: 
   return async (controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> => {
     try {
       const { done, value } = await chunks.next();
-      patience.again();
       if (done === true) return controller.close();
+      patience.again();
       came.bytes += value.length;
       came.sum?.add(value);
       controller.enqueue(value);
     } catch (error) {
-      controller.error(patience.told(error, "broken"));
+      controller.error(error);
     }
   };
 }

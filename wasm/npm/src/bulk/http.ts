@@ -1,7 +1,5 @@
 // HTTP as the client speaks it: nothing without an end, no more bytes than wanted, redirects by hand where that can be done.
 
-import { each } from "../stream.js";
-
 /** A header's name and its value. */
 export type Pair = readonly [string, string];
 
@@ -38,11 +36,13 @@ export class Patience {
   #milliseconds: number;
   #signal: AbortSignal;
   #stop = (): void => this.#controller.abort(this.#signal.reason);
+  #waiting = new Set<(reason: unknown) => void>();
   hasRunOut = false;
 
   constructor(signal: AbortSignal, milliseconds: number) {
     this.#signal = signal;
     this.#milliseconds = milliseconds;
+    this.signal.addEventListener("abort", () => this.#waiting.forEach((reject) => reject(this.signal.reason)));
     if (signal.aborted) this.#stop();
     signal.addEventListener("abort", this.#stop);
     this.again();
@@ -59,6 +59,21 @@ export class Patience {
       this.hasRunOut = true;
       this.#controller.abort();
     }, this.#milliseconds);
+  }
+
+  /** Waits for something, but no longer than there is patience: not every engine ends what is aborted. */
+  async wait<T>(what: Promise<T>): Promise<T> {
+    let giveUp!: (reason: unknown) => void;
+    try {
+      return await new Promise<T>((resolve, reject) => {
+        giveUp = reject;
+        this.#waiting.add(reject);
+        if (this.signal.aborted) reject(this.signal.reason);
+        what.then(resolve, reject);
+      });
+    } finally {
+      this.#waiting.delete(giveUp);
+    }
   }
 
   /** It has ended; a body that is still coming is no longer wanted. */
@@ -94,9 +109,9 @@ export async function open(fetch: typeof globalThis.fetch, request: Request, pat
     signal: patience.signal,
   };
   try {
-    const response = await fetch(request.url, { ...init, redirect: "manual" });
+    const response = await patience.wait(fetch(request.url, { ...init, redirect: "manual" }));
     if (response.type !== "opaqueredirect" || request.method !== "GET") return response;
-    const followed = await fetch(request.url, { ...init, redirect: "follow" });
+    const followed = await patience.wait(fetch(request.url, { ...init, redirect: "follow" }));
     if (request.url.startsWith("https:") && !followed.url.startsWith("https:")) throw new Trouble("tls");
     return followed;
   } catch (error) {
@@ -120,6 +135,23 @@ export function statusOf(response: Response): number {
   return response.type === "opaqueredirect" ? 307 : response.status;
 }
 
+/** A body as it comes. Throws a trouble where it breaks off, or nothing comes for too long. */
+export async function* chunksOf(response: Response, patience: Patience): AsyncGenerator<Uint8Array> {
+  const reader = (response.body ?? new Blob().stream()).getReader();
+  try {
+    for (;;) {
+      const { done, value } = await patience.wait(reader.read());
+      if (done) return;
+      yield value;
+    }
+  } catch (error) {
+    throw patience.told(error, "broken");
+  } finally {
+    // Nobody waits: a body that hangs may hang here too.
+    reader.cancel().catch(() => {});
+  }
+}
+
 /** Reads a small body. A refusal is one however long its text is, and wherever that breaks off. */
 export async function small(response: Response, most: number, token: string | undefined, patience: Patience): Promise<Got> {
   const status = statusOf(response);
@@ -128,7 +160,7 @@ export async function small(response: Response, most: number, token: string | un
   const parts: Uint8Array[] = [];
   let size = 0;
   try {
-    for await (const part of each(response.body ?? new Blob().stream())) {
+    for await (const part of chunksOf(response, patience)) {
       if (size + part.length > limit) {
         if (isRefusal) break;
         throw new Trouble("too-large");
@@ -137,8 +169,7 @@ export async function small(response: Response, most: number, token: string | un
       size += part.length;
     }
   } catch (error) {
-    const told = patience.told(error, "broken");
-    if (!isRefusal || !(told instanceof Trouble)) throw told;
+    if (!isRefusal || !(error instanceof Trouble)) throw error;
   }
   const body = joined(parts, size);
   return { status, headers: [...response.headers], body: status === 200 || token === undefined ? body : masked(body, token) };
