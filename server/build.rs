@@ -21,7 +21,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let found = folder::list(&page).map_err(|error| format!("{VARIABLE}: {}: {error}", page.display()))?;
         for file in found {
             let path = file.path.to_str().ok_or("the path of the page is no UTF-8")?;
-            write!(list, "({:?}, include_bytes!({path:?})),", file.name)?;
+            write!(
+                list,
+                "({:?}, {:?}, include_bytes!({path:?})),",
+                file.name, file.media_type
+            )?;
         }
     }
     list.push(']');

@@ -8,6 +8,7 @@ pub mod bulk;
 pub mod fault;
 pub mod listing;
 pub mod manifest;
+pub mod parameters;
 pub mod plan;
 pub mod report;
 pub mod request;

@@ -80,11 +80,7 @@ impl Unread {
     pub fn told(&self) -> String {
         match self {
             Unread::Problems(problems) => fault::of_problems(problems),
-            Unread::NotLoaded(version) => {
-                let message =
-                    format!("the tables of FHIR {version} have to be loaded first: loadTables(\"{version}\")");
-                fault::plain("tables", &message)
-            }
+            Unread::NotLoaded(version) => fault::plain("tables", &tables::not_loaded(version)),
         }
     }
 }

@@ -52,6 +52,11 @@ pub fn load(version: &str, text: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
+/// What to do about tables that have not been handed in.
+pub(crate) fn not_loaded(version: &str) -> String {
+    format!("the tables of FHIR {version} have to be loaded first: loadTables(\"{version}\")")
+}
+
 /// Whether the tables of a version are there.
 #[wasm_bindgen(js_name = hasTables)]
 #[must_use]

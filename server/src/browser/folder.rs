@@ -25,7 +25,6 @@ const MOST_DEPTH: usize = 8;
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) name: String,
-    #[allow(dead_code, reason = "the build reads the files in its own way")]
     pub(crate) media_type: &'static str,
     pub(crate) path: PathBuf,
 }
@@ -88,7 +87,7 @@ fn walk(folder: &Path, prefix: &str, depth: usize, found: &mut Vec<Found>) -> io
 }
 
 /// The media type of what belongs to a page; `None`: it does not.
-pub(crate) fn media_type(name: &str) -> Option<&'static str> {
+fn media_type(name: &str) -> Option<&'static str> {
     let (_, end) = name.rsplit_once('.')?;
     let known = MEDIA_TYPES.iter().find(|(ending, _)| *ending == end);
     known.map(|(_, media_type)| *media_type)

@@ -31,7 +31,8 @@ const POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; 
 const HOW: &str = "there is no demo page in this server; build it with scripts/wasm-demo, and name its folder: \
                    fhirehose serve --browser-page target/wasm/demo\n";
 
-static EMBEDDED: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/browser_page.rs"));
+/// Name, media type and contents of each file.
+static EMBEDDED: &[(&str, &str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/browser_page.rs"));
 
 /// A built page in memory; may be none.
 #[derive(Clone, Debug, Default)]
@@ -48,10 +49,9 @@ impl Site {
     /// The page that is part of the program, if it was built with one.
     #[must_use]
     pub fn embedded() -> Site {
-        let files = EMBEDDED.iter().filter_map(|(name, bytes)| {
-            let media_type = folder::media_type(name)?;
-            Some(((*name).to_owned(), File::of(media_type, Bytes::from_static(bytes))))
-        });
+        let files = EMBEDDED
+            .iter()
+            .map(|&(name, media_type, bytes)| (name.to_owned(), File::of(media_type, Bytes::from_static(bytes))));
         Site(files.collect())
     }
 

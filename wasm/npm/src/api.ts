@@ -5,6 +5,7 @@ export { initSync, type FhirVersion, type Source } from "./module.js";
 export { compile, Plan, type Definitions, type ExportRequest } from "./plan.js";
 export { Export, type Bytes, type Chunk, type FileKind, type Report } from "./export.js";
 export { exportStream, type Ending, type ExportStream, type StreamOptions } from "./stream.js";
+export { PREFIXES, resourceTypes, searchParameters, type SearchParameter } from "./parameters.js";
 export { resources } from "./resources.js";
 export { toBlobs, toFiles, toZip, type Exportable, type Exported, type ExportedFile } from "./save.js";
 export { filterFiles, type FilterOptions } from "./files.js";

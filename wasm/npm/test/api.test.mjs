@@ -57,6 +57,28 @@ test("every problem of a request has its place", () => {
   }
 });
 
+test("types and search parameters are told as the compiler takes them", async () => {
+  const types = api.resourceTypes();
+  assert.ok(types.includes("Patient") && types.length > 140, `${types.length}`);
+  for (const type of types) {
+    for (const { code, type: kind, modifiers, refused } of api.searchParameters(type)) {
+      const filters = [`${type}?${code}:missing=true`];
+      const isTaken = modifiers.includes("missing");
+      if (kind === "composite" || kind === "special") continue;
+      assert.equal(refused === null, isTaken, filters[0]);
+      if (isTaken) compile({ typeFilter: filters }).free();
+      else assert.throws(() => compile({ typeFilter: filters }), FhirehoseError);
+    }
+  }
+  const of = (name) => api.searchParameters("Observation").find(({ code }) => code === name);
+  assert.deepEqual([of("date").type, of("date").prefixes, of("status").prefixes], ["date", true, false]);
+  assert.ok(of("code").modifiers.includes("not") && of("subject").modifiers.includes("[Type]"));
+  for (const prefix of api.PREFIXES) compile({ typeFilter: `Observation?date=${prefix}2026` }).free();
+  assert.deepEqual(api.searchParameters("Nonsense"), []);
+  assert.throws(() => api.searchParameters("Patient", "5.0"), code("tables", "loadTables"));
+  assert.throws(() => api.resourceTypes("1.0"), code("tables"));
+});
+
 test("arguments of a wrong type", async () => {
   for (const wrong of [null, 7, "Patient", []]) assert.throws(() => compile(wrong), code("argument"));
   assert.throws(() => compile({ type: 7 }), code("request"));

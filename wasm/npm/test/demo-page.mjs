@@ -1,0 +1,35 @@
+// The demo page in Chromium, and everything that it should not do.
+
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { place } from "./place.mjs";
+
+/** The page as it is built; where pictures of it go, for people. */
+export const page = join(place.package, "../demo");
+const shots = join(place.package, "../shots");
+
+/** Opens the page that `server` has. Complaints: the console's, and requests to others than `server` and `others`. */
+export async function opened(chromium, server, { others = [], ...options } = {}) {
+  const context = await chromium.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  const tab = await context.newPage();
+  const complaints = [];
+  tab.on("console", (message) => ["error", "warning"].includes(message.type()) && complaints.push(message.text()));
+  tab.on("pageerror", (error) => complaints.push(error.message));
+  context.on("request", (request) => {
+    const { origin, protocol } = new URL(request.url());
+    if (!["blob:", "data:"].includes(protocol) && ![server.root, ...others].includes(origin)) complaints.push(`asks ${request.url()}`);
+  });
+  await tab.addInitScript(() => {
+    window.longTasks = [];
+    new PerformanceObserver((list) => window.longTasks.push(...list.getEntries().map(({ duration }) => duration))).observe({ type: "longtask" });
+  });
+  await tab.goto(`${server.root}/browser`);
+  await tab.waitForSelector("body[data-ready]");
+  return { tab, context, complaints };
+}
+
+export async function shot(tab, name) {
+  mkdirSync(shots, { recursive: true });
+  await tab.evaluate(() => scrollTo(0, 0));
+  await tab.screenshot({ path: join(shots, `${name}.png`), fullPage: true, animations: "disabled" });
+}
