@@ -50,7 +50,18 @@ pub(super) const US_CORE: &str = include_str!("../generated/us_core.table");
 /// of them is linked without the texts of the others.
 pub(super) fn r4() -> Arc<Builtin> {
     static CELL: OnceLock<Arc<Builtin>> = OnceLock::new();
-    shared(&CELL, R4)
+    #[cfg(not(target_arch = "wasm32"))]
+    let text = R4;
+    #[cfg(target_arch = "wasm32")]
+    let text = &unpacked();
+    shared(&CELL, text)
+}
+
+/// The text of R4 where the packed one is linked.
+#[cfg(target_arch = "wasm32")]
+fn unpacked() -> String {
+    let bytes = crate::search::packed::unpack(include_bytes!("../generated/r4.packed"));
+    String::from_utf8(bytes).unwrap_or_default()
 }
 
 /// The table of R4B, parsed at the first call.
