@@ -17,6 +17,7 @@ pub mod links;
 pub mod manifest;
 pub mod membership;
 pub mod newest;
+pub mod order;
 pub mod outcome;
 pub mod partition;
 pub mod plan;

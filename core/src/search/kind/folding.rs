@@ -69,7 +69,11 @@ pub(super) fn each(character: char, push: &mut impl FnMut(char)) {
             to: To::Code(first),
             ..
         }) => char::from_u32(first + (code - start)).into_iter().for_each(push),
-        Some(Run { to: To::Text(line), .. }) => texts.get(*line).into_iter().flat_map(|text| text.chars()).for_each(push),
+        Some(Run { to: To::Text(line), .. }) => texts
+            .get(*line)
+            .into_iter()
+            .flat_map(|text| text.chars())
+            .for_each(push),
     }
 }
 
@@ -88,7 +92,13 @@ fn read(table: &[u8]) -> Option<Folding> {
     let (mut end, mut last, mut line) = (0, 0_u32, 0);
     while !heads.is_empty() {
         let head = number(&mut heads)?;
-        let mut more = |short: u32| if short < 3 { Some(short) } else { Some(3 + number(&mut heads)?) };
+        let mut more = |short: u32| {
+            if short < 3 {
+                Some(short)
+            } else {
+                Some(3 + number(&mut heads)?)
+            }
+        };
         let start = end + 1 + more(head & 3)?;
         let count = more(head >> 2 & 3)?;
         let step = 1 + (head >> 6);
@@ -101,10 +111,11 @@ fn read(table: &[u8]) -> Option<Folding> {
                 last = first.wrapping_add(end - start);
                 To::Code(first)
             }
-            _ => {
+            TEXT => {
                 line += 1;
                 To::Text(line - 1)
             }
+            _ => return None,
         };
         runs.push(Run { start, end, step, to });
     }

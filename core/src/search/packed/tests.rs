@@ -72,7 +72,11 @@ trait Coder {
 
     fn distance(&mut self, len: usize, distance: usize) {
         let magnitude = distance.ilog2() as usize;
-        let half = if magnitude > 0 { distance >> (magnitude - 1) & 1 } else { 0 };
+        let half = if magnitude > 0 {
+            distance >> (magnitude - 1) & 1
+        } else {
+            0
+        };
         let slot = (magnitude + 1) << 1 | half;
         self.tree(SLOTS + ((len - SHORTEST).min(3) << 6), 6, slot);
         for bit in (0..magnitude.saturating_sub(1)).rev() {
@@ -285,7 +289,10 @@ fn what_is_committed_is_the_tables() {
             std::fs::write(&path, pack(&table)).expect("what is packed can be written");
         }
         let packed = std::fs::read(&path).expect("what is packed can be read");
-        assert!(unpack(&packed) == table, "{name} is another one; UPDATE_TABLES=1 writes it");
+        assert!(
+            unpack(&packed) == table,
+            "{name} is another one; UPDATE_TABLES=1 writes it"
+        );
         assert!(packed.len() * 2 < table.len(), "{name}: {} bytes", packed.len());
     }
 }
@@ -293,7 +300,15 @@ fn what_is_committed_is_the_tables() {
 #[test]
 fn what_is_packed_comes_out_again() {
     let long: Vec<u8> = (0..700_u32).map(|number| (number * number / 7 % 253) as u8).collect();
-    let texts: [&[u8]; 7] = [b"", b"a", b"aaaaaaaaaaaa", b"abcabcabdabcabd", &[0xff; 3000], &long, &long.repeat(3)];
+    let texts: [&[u8]; 7] = [
+        b"",
+        b"a",
+        b"aaaaaaaaaaaa",
+        b"abcabcabdabcabd",
+        &[0xff; 3000],
+        &long,
+        &long.repeat(3),
+    ];
     for text in texts {
         let packed = pack(text);
         assert_eq!(unpack(&packed), text);

@@ -96,7 +96,10 @@ fn the_table_is_what_unicode_says() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/search/generated/folding.table");
         std::fs::write(path, &expected).expect("the table can be written");
     } else {
-        assert!(*table() == expected, "the table is another one; UPDATE_TABLES=1 writes it");
+        assert!(
+            *table() == expected,
+            "the table is another one; UPDATE_TABLES=1 writes it"
+        );
     }
 }
 

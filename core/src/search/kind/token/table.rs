@@ -1,6 +1,7 @@
 //! Tokens of many askers at once: one look at a stored value tells all those that it matches.
 
 use super::{TokenLeaf, TokenMatcher, lower_case};
+use crate::order;
 use crate::scan::json::{Json, Kind};
 use crate::scan::text::Text;
 use crate::search::leaf::Leaf;
@@ -35,7 +36,7 @@ impl TokenTable {
                 None => table.of_systems.push(asked),
             }
         }
-        table.coded.sort_by_key(|(hash, _)| *hash);
+        order::sort_by_key(&mut table.coded, |(hash, _)| *hash);
         table
     }
 
