@@ -41,6 +41,7 @@ pub const MOST_PAIRS: usize = 3;
 /// no pair holds a newline. More than [`MOST_PAIRS`] pairs are not looked for.
 ///
 /// One call looks at a whole block, so the vectors can be as wide as the processor has them.
+#[cfg_attr(target_arch = "wasm32", inline)]
 pub fn line_ends(block: &[u8], pairs: &[[u8; 2]], found: &mut LineEnds) {
     found.ends.clear();
     found.pairs.clear();
@@ -174,6 +175,7 @@ fn tell_ends(at: usize, bits: [u64; 3], mut odd: bool, found: &mut LineEnds) -> 
 }
 
 /// The safe twin of [`line_ends`]: a search for each.
+#[cfg_attr(target_arch = "wasm32", inline)]
 pub fn line_ends_searched(block: &[u8], pairs: &[[u8; 2]], found: &mut LineEnds) {
     let next = |pair: &[u8], from: usize| {
         let at = block.get(from..).and_then(|rest| memchr::memmem::find(rest, pair));
@@ -203,6 +205,7 @@ pub fn line_ends_searched(block: &[u8], pairs: &[[u8; 2]], found: &mut LineEnds)
 
 /// What [`line_ends`] does from a place on, where the line has been odd already or not.
 #[cfg(target_arch = "x86_64")]
+#[cfg_attr(target_arch = "wasm32", inline)]
 fn line_ends_bytes(block: &[u8], pairs: &[[u8; 2]], from: usize, mut odd: bool, found: &mut LineEnds) {
     for at in from..block.len() {
         let next = block.get(at + 1).copied();
