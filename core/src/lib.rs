@@ -19,6 +19,8 @@ pub mod membership;
 pub mod newest;
 pub mod order;
 pub mod outcome;
+#[cfg(any(test, target_arch = "wasm32"))]
+mod packed;
 pub mod partition;
 pub mod plan;
 pub mod position;

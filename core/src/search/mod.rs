@@ -7,8 +7,6 @@ pub mod leaf;
 pub mod listing;
 pub mod lower;
 pub mod needle;
-#[cfg(any(test, target_arch = "wasm32"))]
-mod packed;
 pub mod query;
 pub mod refusals;
 pub mod supplied;

@@ -20,7 +20,7 @@ fn table() -> std::borrow::Cow<'static, [u8]> {
 
 #[cfg(target_arch = "wasm32")]
 fn table() -> Vec<u8> {
-    crate::search::packed::unpack(include_bytes!("../generated/folding.packed"))
+    crate::packed::unpack(include_bytes!("../generated/folding.packed"))
 }
 
 const NOTHING: u32 = 0;

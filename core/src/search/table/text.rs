@@ -60,7 +60,7 @@ pub(super) fn r4() -> Arc<Builtin> {
 /// The text of R4 where the packed one is linked.
 #[cfg(target_arch = "wasm32")]
 fn unpacked() -> String {
-    let bytes = crate::search::packed::unpack(include_bytes!("../generated/r4.packed"));
+    let bytes = crate::packed::unpack(include_bytes!("../generated/r4.packed"));
     String::from_utf8(bytes).unwrap_or_default()
 }
 

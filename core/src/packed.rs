@@ -8,7 +8,7 @@
 mod tests;
 
 /// The table in a file `NAME.packed`; the first four bytes are its length.
-pub(super) fn unpack(packed: &[u8]) -> Vec<u8> {
+pub(crate) fn unpack(packed: &[u8]) -> Vec<u8> {
     let (len, coded) = packed.split_first_chunk().unwrap_or((&[0; 4], &[]));
     let mut source = Bits::new(coded);
     let len = u32::from_le_bytes(*len) as usize;
@@ -24,7 +24,7 @@ pub(super) fn unpack(packed: &[u8]) -> Vec<u8> {
             continue;
         }
         let known = source.bit(KNOWN + steps);
-        if known && source.bit(SECOND + steps) || !known {
+        if !known || source.bit(SECOND + steps) {
             distances.swap(0, 1);
         }
         let more = source.tree(LENGTHS + (usize::from(known) << 8), 8);
