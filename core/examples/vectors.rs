@@ -7,6 +7,7 @@
 use fhirehose_core::plan::Plan;
 use fhirehose_core::request::Request;
 use fhirehose_core::scan::simd::lanes::{CHUNK, Chunk, Lanes, Task, Width, Words};
+use fhirehose_core::scan::simd::line_ends::{LineEnds, line_ends, line_ends_searched};
 use fhirehose_core::search::table::Registry;
 use fhirehose_core::sieve::{self, Batch, Scratch};
 
@@ -53,6 +54,32 @@ fn chunks() -> u32 {
     checked
 }
 
+/// The ends of lines, and pairs of bytes, in texts of the letters that they are made of.
+fn ends() -> usize {
+    const LETTERS: &[u8] = b"\n\\u}{ab\"";
+    let pairs = [*b"ab", *b"aa", *b"b\"", *b"ba"];
+    let mut state = 1u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 40) as usize
+    };
+    let (mut found, mut expected) = (LineEnds::default(), LineEnds::default());
+    let mut ends = 0;
+    for number in 0..2_000 {
+        let kinds = 1 + next() % LETTERS.len();
+        let text: Vec<u8> = (0..number % 300).map(|_| LETTERS[next() % kinds]).collect();
+        for count in 0..=pairs.len() {
+            line_ends(&text, &pairs[..count], &mut found);
+            expected.ends.clear();
+            expected.pairs.clear();
+            line_ends_searched(&text, &pairs[..count], &mut expected);
+            assert_eq!(found, expected);
+        }
+        ends += found.ends.len();
+    }
+    ends
+}
+
 /// Lines of one shape, with every kind of value, through the learned scanner and through the walker.
 fn lines() -> u64 {
     let request = Request {
@@ -86,5 +113,10 @@ fn lines() -> u64 {
 }
 
 fn main() {
-    println!("{} chunks and {} kept lines: all agree", chunks(), lines());
+    println!(
+        "{} chunks, {} ends and {} kept lines: all agree",
+        chunks(),
+        ends(),
+        lines()
+    );
 }

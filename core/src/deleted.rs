@@ -7,6 +7,7 @@ use std::collections::btree_map::Entry;
 
 use crate::deletion::Deletion;
 use crate::links::Links;
+use crate::order::Map;
 use crate::record;
 use crate::scan::json::Json;
 use crate::scan::text::Decoded;
@@ -17,7 +18,7 @@ use crate::search::table::Registry;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Deleted {
     /// By the type's number and the id; `None`: at a time that is not known.
-    times: BTreeMap<usize, BTreeMap<Box<str>, Option<Nanos>>>,
+    times: Map<usize, BTreeMap<Box<str>, Option<Nanos>>>,
 }
 
 impl Deleted {
@@ -30,7 +31,7 @@ impl Deleted {
     }
 
     fn insert(&mut self, type_index: usize, id: Box<str>, time: Option<Nanos>) {
-        match self.times.entry(type_index).or_default().entry(id) {
+        match self.times.slot(type_index).entry(id) {
             Entry::Vacant(place) => drop(place.insert(time)),
             Entry::Occupied(mut known) => {
                 let latest = known.get().zip(time).map(|(one, other)| one.max(other));

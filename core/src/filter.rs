@@ -68,6 +68,7 @@ pub(crate) struct MustWait;
 
 impl<'p> Decider<'p> {
     /// `memo`: what the gates remember of earlier lines.
+    #[cfg_attr(target_arch = "wasm32", inline)]
     pub(crate) fn new(
         plan: &'p Plan,
         type_plan: &'p TypePlan,
@@ -104,6 +105,7 @@ impl<'p> Decider<'p> {
     /// variants of a choice a line has one, and few references are given of those that may be. Then the line need not be
     /// walked to its end to know that the gate fails. A name that is found in a text or deeper down proves nothing, and
     /// the walk goes on.
+    #[cfg_attr(target_arch = "wasm32", inline)]
     fn rest_is_absent(&self, gate: usize, bytes: &[u8], at: usize) -> bool {
         let members = self.plan.gates[gate].roots & !self.seen;
         let are_several = members & members.wrapping_sub(1) != 0;
@@ -111,6 +113,7 @@ impl<'p> Decider<'p> {
     }
 
     /// The verdict on a line that has been read to its end.
+    #[cfg_attr(target_arch = "wasm32", inline)]
     pub(crate) fn keeps(&mut self, bytes: &[u8], captures: &[Capture]) -> bool {
         let line = Line {
             bytes,
@@ -131,6 +134,7 @@ impl<'p> Decider<'p> {
     }
 
     /// Tests the gates that read a member when it has ended. `true`: that has decided one of them.
+    #[cfg_attr(target_arch = "wasm32", inline)]
     fn decide(&mut self, waiting: &Waiting, bytes: &[u8], at: usize, captures: &[Capture]) -> bool {
         let line = Line {
             bytes,
@@ -145,10 +149,12 @@ impl<'p> Decider<'p> {
         }
     }
 
+    #[cfg_attr(target_arch = "wasm32", inline)]
     fn is_open(&self, gate: usize) -> bool {
         !matches!(self.states.0[gate], State::Passed | State::Failed)
     }
 
+    #[cfg_attr(target_arch = "wasm32", inline)]
     fn decide_alone(&mut self, gate: usize, below: Option<&[usize]>, line: &Line<'_>, at: usize) -> bool {
         if !self.is_open(gate) {
             return false;
@@ -166,6 +172,7 @@ impl<'p> Decider<'p> {
         self.settle(gate, passes, line.bytes, at)
     }
 
+    #[cfg_attr(target_arch = "wasm32", inline)]
     fn decide_together(&mut self, together: &Together, line: &Line<'_>, at: usize) -> bool {
         if !together.gates.iter().any(|&gate| self.is_open(gate)) {
             return false;
@@ -179,6 +186,7 @@ impl<'p> Decider<'p> {
     }
 
     /// What a test makes of its gate. `true`: it is decided.
+    #[cfg_attr(target_arch = "wasm32", inline)]
     fn settle(&mut self, gate: usize, passes: Result<bool, MustWait>, bytes: &[u8], at: usize) -> bool {
         let is_complete = self.plan.gates[gate].roots & !self.seen == 0;
         let state = match passes {
@@ -193,12 +201,14 @@ impl<'p> Decider<'p> {
     }
 
     /// Whether no filter can pass any more.
+    #[cfg_attr(target_arch = "wasm32", inline)]
     fn is_lost(&self) -> bool {
         let failed = |&gate: &usize| self.states.0[gate] == State::Failed;
         self.plan.always.iter().any(failed)
             || (!self.plan.ways.is_empty() && self.plan.ways.iter().all(|way| way.iter().any(failed)))
     }
 
+    #[cfg_attr(target_arch = "wasm32", inline)]
     fn is_won(&self) -> bool {
         let passed = |&gate: &usize| self.states.0[gate] == State::Passed;
         self.plan.always.iter().all(passed)
@@ -208,6 +218,7 @@ impl<'p> Decider<'p> {
 
 /// Whether none of these members of the root object, by their index in the trie and among the names, is in the line from `at` on. `false`
 /// may also mean that the walk costs less than to find out.
+#[cfg_attr(target_arch = "wasm32", inline)]
 pub(crate) fn are_absent(root_names: &[Finder<'_>], members: u128, bytes: &[u8], at: usize) -> bool {
     let rest = &bytes[at..];
     let rest = &rest[..memchr::memchr(b'\n', rest).unwrap_or(rest.len())];
@@ -224,6 +235,7 @@ pub(crate) fn are_absent(root_names: &[Finder<'_>], members: u128, bytes: &[u8],
 }
 
 impl Watch for Decider<'_> {
+    #[cfg_attr(target_arch = "wasm32", inline)]
     fn root_closed(&mut self, child: usize, bytes: &[u8], at: usize, captures: &[Capture]) -> Flow {
         self.seen |= 1 << (child & 127);
         let mut decided = false;
@@ -243,6 +255,7 @@ impl Watch for Decider<'_> {
 }
 
 impl<'a> Line<'a> {
+    #[cfg_attr(target_arch = "wasm32", inline)]
     fn passes(&self, test: &Test) -> Result<bool, MustWait> {
         match test {
             Test::Window { slot, window } => {
@@ -407,6 +420,7 @@ impl<'a> Line<'a> {
     }
 
     /// Whether one of the values of these paths is one of those that are wanted.
+    #[cfg_attr(target_arch = "wasm32", inline)]
     fn any_value<'t>(&self, paths: impl IntoIterator<Item = &'t Path>, matchers: &[Matcher]) -> Result<bool, MustWait> {
         for path in paths {
             if self.visit(path, &mut |path, value| accepts_any(matchers, path, value))? {
@@ -417,6 +431,7 @@ impl<'a> Line<'a> {
     }
 
     /// Which of the gates find one of the values that they want.
+    #[cfg_attr(target_arch = "wasm32", inline)]
     fn verdicts(&self, together: &Together, mut memo: Option<&mut Memo>) -> u64 {
         let all = u64::MAX >> (64 - together.gates.len());
         let mut found = 0;
@@ -438,6 +453,7 @@ impl<'a> Line<'a> {
         found
     }
 
+    #[cfg_attr(target_arch = "wasm32", inline)]
     fn any(&self, paths: &[Path], test: &mut dyn FnMut(&Path, Json<'a>) -> bool) -> Result<bool, MustWait> {
         for path in paths {
             if self.visit(path, test)? {
@@ -447,6 +463,7 @@ impl<'a> Line<'a> {
         Ok(false)
     }
 
+    #[cfg_attr(target_arch = "wasm32", inline)]
     fn captured(&self, slot: u16) -> impl Iterator<Item = Json<'a>> {
         let bytes = self.bytes;
         let own = self.captures.iter().filter(move |capture| capture.slot == slot);
@@ -454,6 +471,7 @@ impl<'a> Line<'a> {
     }
 
     /// Calls `test` on each value of a path until it says true.
+    #[cfg_attr(target_arch = "wasm32", inline)]
     fn visit(&self, path: &Path, test: &mut dyn FnMut(&Path, Json<'a>) -> bool) -> Result<bool, MustWait> {
         let Some(slot) = path.slot else { return Ok(false) };
         if path.is_plain() {

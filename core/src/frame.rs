@@ -51,6 +51,7 @@ impl Framer {
     }
 
     /// Copies what was left over to the front of `buffer`, which grows if it must. Returns how many bytes that is.
+    #[cfg_attr(target_arch = "wasm32", inline)]
     pub fn begin(&mut self, buffer: &mut Vec<u8>) -> usize {
         let len = self.carry.len();
         if buffer.len() < len {
@@ -107,6 +108,7 @@ impl Framer {
     }
 
     /// Finds the whole lines of `bytes`, the used part of the buffer, which is new from `fresh` on. Keeps the rest.
+    #[cfg_attr(target_arch = "wasm32", inline)]
     pub fn cut(&mut self, bytes: &[u8], fresh: usize) -> Cut {
         let mut start = 0;
         if self.at_start {

@@ -17,7 +17,10 @@ pub mod links;
 pub mod manifest;
 pub mod membership;
 pub mod newest;
+pub mod order;
 pub mod outcome;
+#[cfg(any(test, target_arch = "wasm32"))]
+mod packed;
 pub mod partition;
 pub mod plan;
 pub mod position;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use smallvec::SmallVec;
 
+use crate::order::Map;
 use crate::scan::json::Json;
 use crate::search::kind::date::{self, Nanos};
 use crate::search::leaf::Leaf;
@@ -43,7 +44,7 @@ impl Age {
 #[derive(Clone, Debug, Default)]
 pub struct Newest {
     /// By the type's number and the id: which of the ages.
-    of_type: HashMap<usize, HashMap<Box<[u8]>, u32>>,
+    of_type: Map<usize, HashMap<Box<[u8]>, u32>>,
     ages: Vec<Age>,
 }
 
@@ -51,7 +52,7 @@ impl Newest {
     /// A Provenance of that age has this target.
     pub fn add(&mut self, type_index: usize, id: &[u8], age: u32) {
         let Newest { of_type, ages } = self;
-        let best = of_type.entry(type_index).or_default();
+        let best = of_type.slot(type_index);
         match best.get_mut(id) {
             Some(best) => {
                 if ages[*best as usize].cmp(&ages[age as usize]) == Ordering::Less {

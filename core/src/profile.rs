@@ -235,7 +235,7 @@ impl Profile {
                 Some(types) => names.extend(types.iter().map(|rule| rule.name)),
             }
         }
-        names.sort_unstable();
+        crate::order::sort(&mut names);
         names.dedup();
         names
     }

@@ -2,6 +2,7 @@
 
 use crate::error::{BadLine, Error};
 use crate::links::Links;
+use crate::order;
 use crate::outcome;
 use crate::partition::{Limits, Series};
 use crate::plan::Plan;
@@ -288,7 +289,7 @@ impl<F> Router<F> {
         for series in self.series.iter_mut().chain([&mut self.errors, &mut self.deleted]) {
             series.close(sink, &mut self.closed)?;
         }
-        self.closed.sort_by(|a, b| a.name.cmp(&b.name));
+        order::sort_by(&mut self.closed, |a, b| a.name.cmp(&b.name));
         let met = |count: &TypeCount| count.read > 0 || count.kept > 0;
         let bad = BadLine::ALL
             .into_iter()

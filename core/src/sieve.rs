@@ -204,6 +204,7 @@ enum Line {
 }
 
 /// Sieves a block of whole lines, each ending in `\n`, into `batch`, which is cleared first.
+#[cfg_attr(target_arch = "wasm32", inline)]
 pub fn run(plan: &Plan, block: &[u8], scratch: &mut Scratch, batch: &mut Batch) {
     batch.clear(plan.registry().types().len());
     batch.length = block.len() as u64;
@@ -229,6 +230,7 @@ pub fn run(plan: &Plan, block: &[u8], scratch: &mut Scratch, batch: &mut Batch) 
 }
 
 /// Sieves one line into `batch`, and returns where the next one starts. `duty`: that of the line before.
+#[cfg_attr(target_arch = "wasm32", inline)]
 fn one<'p>(
     plan: &'p Plan,
     block: &[u8],
@@ -265,6 +267,7 @@ fn one<'p>(
 }
 
 impl Batch {
+    #[cfg_attr(target_arch = "wasm32", inline)]
     fn clear(&mut self, types: usize) {
         self.runs.clear();
         self.made.clear();
@@ -277,6 +280,7 @@ impl Batch {
     }
 
     /// `type_plan`: of the line's type, where it has one.
+    #[cfg_attr(target_arch = "wasm32", inline)]
     fn take(&mut self, plan: &Plan, block: &[u8], start: usize, line: Line, type_plan: Option<&TypePlan>) {
         match line {
             Line::Blank { .. } => {}
@@ -301,18 +305,21 @@ impl Batch {
     }
 
     /// Takes a line, of so many bytes with its newline, that nobody has to read.
+    #[cfg_attr(target_arch = "wasm32", inline)]
     fn pass_over(&mut self, type_index: usize, bytes: usize) {
         self.count(type_index);
         self.lines += 1;
         self.bytes += bytes as u64;
     }
 
+    #[cfg_attr(target_arch = "wasm32", inline)]
     fn count(&mut self, type_index: usize) {
         if let Some(count) = self.read.get_mut(type_index) {
             *count += 1;
         }
     }
 
+    #[cfg_attr(target_arch = "wasm32", inline)]
     fn keep(
         &mut self,
         plan: &Plan,
@@ -374,6 +381,7 @@ impl Batch {
 }
 
 impl Run {
+    #[cfg_attr(target_arch = "wasm32", inline)]
     fn joins(&self, next: &Run) -> bool {
         self.terminated
             && next.terminated
@@ -384,6 +392,7 @@ impl Run {
 }
 
 /// `duty`: that of the line's type, when its type is known.
+#[cfg_attr(target_arch = "wasm32", inline)]
 fn sieve_line<'p>(
     plan: &'p Plan,
     block: &[u8],
@@ -421,6 +430,7 @@ fn sieve_line<'p>(
 impl Scratch {
     /// Gathers from a line that has been judged, and takes it down. One that passed only for what it refers to is not
     /// kept.
+    #[cfg_attr(target_arch = "wasm32", inline)]
     fn look_at(&mut self, plan: &Plan, duty: &Duty<'_>, bytes: &[u8], line: Line) -> Line {
         if !duty.notes() && !duty.gathers {
             return line;
@@ -456,6 +466,7 @@ impl Scratch {
     }
 }
 
+#[cfg_attr(target_arch = "wasm32", inline)]
 fn judge(
     plan: &Plan,
     type_plan: &TypePlan,
@@ -500,11 +511,13 @@ fn judge(
 /// The verdict on a line whose rest, from `at`, nobody has to read; but not on two in one: files that were joined and did
 /// not end in a newline have such lines, and the second record must not go with the first. Where `}{` stands, the line is
 /// walked to its end, which tells a text that holds it from a second object.
+#[cfg_attr(target_arch = "wasm32", inline)]
 fn left_early(block: &[u8], start: usize, at: usize, scratch: &mut Scratch, verdict: impl Fn(usize) -> Line) -> Line {
     left_at(block, start, at..newline(block, at), scratch, verdict)
 }
 
 /// The same where the newline, at the end of the rest, has been found.
+#[cfg_attr(target_arch = "wasm32", inline)]
 fn left_at(
     block: &[u8],
     start: usize,
@@ -587,6 +600,7 @@ fn type_by_walk(registry: &Registry, block: &[u8], start: usize, scratch: &mut S
     registry.type_index(&text.decode()).ok_or(unknown)
 }
 
+#[cfg_attr(target_arch = "wasm32", inline)]
 fn newline(block: &[u8], from: usize) -> usize {
     memchr::memchr(b'\n', &block[from..]).map_or(block.len(), |at| from + at)
 }

@@ -14,7 +14,7 @@ use fhirehose_core::quote::Tree;
 use fhirehose_core::report::Report;
 use fhirehose_core::roll::Roll;
 use fhirehose_core::router::{Router, TypeSet};
-use fhirehose_core::sieve::{self, Batch, Scratch};
+use fhirehose_core::sieve::{Batch, Scratch};
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -318,7 +318,7 @@ impl Run {
             return Err(fault::plain("ended", "the run has ended"));
         };
         let block = &self.block[lines];
-        sieve::run(&self.pass, block, &mut self.scratch, &mut self.batch);
+        fhirehose_wasm_hot::sieve(&self.pass, block, &mut self.scratch, &mut self.batch);
         let taken = router.take(block, &self.batch, too_long, &mut self.segments);
         taken.map_err(|error| self.over(&error))
     }

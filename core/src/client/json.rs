@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
+use crate::order;
 use crate::position::Position;
 
 /// How deep arrays and objects may lie in each other.
@@ -314,7 +315,7 @@ impl Reader<'_> {
         if names.len() < 2 {
             return;
         }
-        names.sort_unstable();
+        order::sort(&mut names);
         let again = names.windows(2).filter(|pair| pair[0].0 == pair[1].0);
         let spans: Vec<Range<usize>> = again.map(|pair| pair[1].1..pair[1].2).collect();
         self.repeated.extend(spans);

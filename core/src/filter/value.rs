@@ -69,10 +69,12 @@ fn has_time(leaf: Leaf, value: Json<'_>) -> bool {
     }
 }
 
+#[cfg_attr(target_arch = "wasm32", inline)]
 pub(super) fn accepts_any(matchers: &[Matcher], path: &Path, value: Json<'_>) -> bool {
     matchers.iter().any(|matcher| accepts(matcher, path, value))
 }
 
+#[cfg_attr(target_arch = "wasm32", inline)]
 pub(super) fn accepts(matcher: &Matcher, path: &Path, value: Json<'_>) -> bool {
     let leaf = path.leaf.told_by(value, path.kind);
     match matcher {
@@ -87,6 +89,7 @@ pub(super) fn accepts(matcher: &Matcher, path: &Path, value: Json<'_>) -> bool {
 }
 
 /// The verdicts of gates that read the same values on one of them.
+#[cfg_attr(target_arch = "wasm32", inline)]
 pub(super) fn verdicts(together: &Together, value: Json<'_>) -> u64 {
     let path = &together.path;
     let leaf = path.leaf.told_by(value, path.kind);

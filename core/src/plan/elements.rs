@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::order;
 use crate::problem::{Problem, did_you_mean};
 use crate::request::Request;
 use crate::search::table::{Registry, RootElement};
@@ -153,7 +154,7 @@ fn of_type(type_name: &str, entries: &[Entry<'_>], registry: &Registry) -> Optio
             keys.extend(kept.cloned());
         }
     }
-    keys.sort_unstable();
+    order::sort(&mut keys);
     keys.dedup();
     Some(Elements {
         type_name: type_name.to_owned(),

@@ -3,6 +3,7 @@
 use super::elements::Elements;
 use super::gate::{Gate, Matcher, Path, Test, Window};
 use super::{Filter, Plan, Role, TypePlan};
+use crate::order;
 use crate::quote::Tree;
 use crate::request::OnBad;
 use crate::search::kind::date::{self, Nanos};
@@ -176,7 +177,7 @@ impl Plan {
         let exported = self.type_plans().filter(|type_plan| type_plan.role == Role::Export);
         let (mut told, plain): (Vec<_>, Vec<_>) = exported.partition(is_told);
         told.extend(self.inner.later.iter().filter(is_told));
-        told.sort_by(|one, other| one.type_name.cmp(&other.type_name));
+        order::sort_by(&mut told, |one, other| one.type_name.cmp(&other.type_name));
         // The window is the same for every type.
         let window = told.iter().chain(&plain).find_map(|type_plan| {
             let mut gates = type_plan.gates.iter();
@@ -319,8 +320,8 @@ fn paths(type_plan: &TypePlan) -> [(&'static str, Vec<String>); 2] {
             None => watched.push(path),
         }
     }
-    captured.sort_unstable();
-    watched.sort_unstable();
+    order::sort(&mut captured);
+    order::sort(&mut watched);
     [("captures", captured), ("watches", watched)]
 }
 
@@ -344,7 +345,7 @@ fn members(gate: &Gate, type_plan: &TypePlan) -> Vec<String> {
         let child = type_plan.trie.root_child(name);
         child.is_some_and(|child| gate.roots >> (child & 127) & 1 == 1)
     });
-    names.sort_unstable();
+    order::sort(&mut names);
     names.dedup();
     names
 }

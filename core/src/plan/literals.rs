@@ -13,6 +13,7 @@ use super::gate::{Base, Gate, Matcher, Path, Test};
 use search::Search;
 pub(crate) use search::{Hits, Pairs};
 
+use crate::order;
 use crate::scan::simd::line_ends::LineEnds;
 use crate::search::leaf::Leaf;
 use crate::search::needle::{Needle, Needles, any_of};
@@ -89,7 +90,9 @@ impl Literals {
 
 /// Without those that hold another one: whoever finds them has found that, too.
 fn fewest(mut needles: Vec<Needle>) -> Vec<Vec<u8>> {
-    needles.sort_by(|one, other| other.worth.cmp(&one.worth).then_with(|| one.bytes.cmp(&other.bytes)));
+    order::sort_by(&mut needles, |one, other| {
+        other.worth.cmp(&one.worth).then_with(|| one.bytes.cmp(&other.bytes))
+    });
     needles.dedup();
     let all: Vec<&[u8]> = needles.iter().map(|needle| needle.bytes.as_slice()).collect();
     let is_needed = |text: &&[u8]| {

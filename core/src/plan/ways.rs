@@ -3,10 +3,9 @@
 //! Users ask for fifty codes in fifty filters. Where filters differ in one condition, and that is about the values of one
 //! parameter, they are one filter that takes the values of all; and a condition that comes again is one gate.
 
-use std::collections::BTreeMap;
-
 use super::Filter;
 use super::gate::{Gate, Test};
+use crate::order::{self, Map};
 
 /// Gates of one filter, all of which must pass.
 pub(super) type Way = Vec<usize>;
@@ -18,23 +17,23 @@ type Common<'a> = (Vec<usize>, &'a str);
 pub(super) fn join(filters: &[Filter], gates: &mut Vec<Gate>) -> Vec<Way> {
     let (written, asked) = shared(filters);
     let mut joined: Vec<(Common<'_>, Vec<usize>)> = Vec::new();
-    let mut numbers: BTreeMap<Common<'_>, usize> = BTreeMap::new();
+    let mut numbers: Map<Common<'_>, usize> = Map::default();
     let common = best_commons(&written, &asked);
     for (way, common) in written.iter().zip(common) {
         let Some((common, own)) = common else {
             joined.push(((way.clone(), ""), Vec::new()));
             continue;
         };
-        let number = *numbers.entry(common.clone()).or_insert(joined.len());
+        let number = *numbers.slot_with(common.clone(), |_| joined.len());
         match joined.get_mut(number) {
             Some((_, owns)) if owns.contains(&own) => {}
             Some((_, owns)) => owns.push(own),
             None => joined.push((common, vec![own])),
         }
     }
-    let mut places = BTreeMap::new();
+    let mut places = Map::default();
     let mut place = |which: Vec<usize>| {
-        *places.entry(which).or_insert_with_key(|which| {
+        *places.slot_with(which, |which| {
             gates.push(any_of(which.iter().map(|&index| asked[index])));
             gates.len() - 1
         })
@@ -54,9 +53,9 @@ pub(super) fn join(filters: &[Filter], gates: &mut Vec<Gate>) -> Vec<Way> {
 /// The filters by the numbers of their gates, where those that are written alike are one; and these gates.
 fn shared<'f>(filters: &'f [Filter]) -> (Vec<Vec<usize>>, Vec<&'f Gate>) {
     let mut asked = Vec::new();
-    let mut by_label = BTreeMap::new();
+    let mut by_label = Map::default();
     let mut number = |gate: &'f Gate| {
-        *by_label.entry(gate.label.as_str()).or_insert_with(|| {
+        *by_label.slot_with(gate.label.as_str(), |_| {
             asked.push(gate);
             asked.len() - 1
         })
@@ -64,7 +63,7 @@ fn shared<'f>(filters: &'f [Filter]) -> (Vec<Vec<usize>>, Vec<&'f Gate>) {
     let mut written = Vec::new();
     for filter in filters {
         let mut way: Vec<usize> = filter.gates.iter().map(&mut number).collect();
-        way.sort_unstable();
+        order::sort(&mut way);
         way.dedup();
         written.push(way);
     }
@@ -78,12 +77,12 @@ fn best_commons<'a>(written: &[Vec<usize>], asked: &[&'a Gate]) -> Vec<Option<(C
         let rest = |own| way.iter().copied().filter(|&gate| gate != own).collect();
         parameters.map(|(own, name)| ((rest(own), name), own)).collect()
     };
-    let mut counts: BTreeMap<Common<'_>, usize> = BTreeMap::new();
+    let mut counts: Map<Common<'_>, usize> = Map::default();
     for (common, _) in written.iter().flat_map(|way| commons(way)) {
-        *counts.entry(common).or_default() += 1;
+        *counts.slot(common) += 1;
     }
     // Of equals the last one is taken by `max_by_key`; any would do.
-    let best = |way: &Vec<usize>| commons(way).into_iter().max_by_key(|(common, _)| counts[common]);
+    let best = |way: &Vec<usize>| commons(way).into_iter().max_by_key(|(common, _)| counts.get(common));
     written.iter().map(best).collect()
 }
 

@@ -5,6 +5,7 @@ mod filters;
 use std::ops::Range;
 
 use super::{Answer, Level, Parameter, PatientList, Profile, TypeRule};
+use crate::order;
 use crate::problem::{Problem, Problems, did_you_mean};
 use crate::search::table::Registry;
 
@@ -264,7 +265,7 @@ impl Checker<'_> {
         let all_are_dependent = self.wanted.iter().all(|item| is_dependent(item.text));
         if let (true, Some(first)) = (all_are_dependent, known.first()) {
             let mut names: Vec<&str> = known.iter().map(|item| item.text).collect();
-            names.sort_unstable();
+            order::sort(&mut names);
             names.dedup();
             let verb = if names.len() == 1 { "is" } else { "are" };
             let message = format!(

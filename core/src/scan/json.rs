@@ -36,22 +36,26 @@ pub enum Kind {
 
 impl<'a> Json<'a> {
     /// Wraps bytes that begin with a value.
+    #[cfg_attr(target_arch = "wasm32", inline)]
     pub fn new(bytes: &'a [u8]) -> Self {
         Json(bytes)
     }
 
     /// The bytes of the value alone.
+    #[cfg_attr(target_arch = "wasm32", inline)]
     pub fn raw(self) -> &'a [u8] {
         let end = end_of_value(self.0, 0);
         &self.0[..end]
     }
 
     /// The bytes that it was made of: they begin with the value.
+    #[cfg_attr(target_arch = "wasm32", inline)]
     pub(crate) fn bytes(self) -> &'a [u8] {
         self.0
     }
 
     /// The kind, by the first byte.
+    #[cfg_attr(target_arch = "wasm32", inline)]
     pub fn kind(self) -> Kind {
         match self.0.first() {
             Some(b'{') => Kind::Object,
@@ -64,6 +68,7 @@ impl<'a> Json<'a> {
     }
 
     /// The text of a string.
+    #[cfg_attr(target_arch = "wasm32", inline)]
     pub fn text(self) -> Option<Text<'a>> {
         if self.kind() != Kind::String {
             return None;
@@ -74,6 +79,7 @@ impl<'a> Json<'a> {
     }
 
     /// The members of an object; nothing for other values.
+    #[cfg_attr(target_arch = "wasm32", inline)]
     pub fn members(self) -> Members<'a> {
         let is_object = self.kind() == Kind::Object;
         Members {
@@ -84,11 +90,13 @@ impl<'a> Json<'a> {
     }
 
     /// The first member of that name.
+    #[cfg_attr(target_arch = "wasm32", inline)]
     pub fn get(self, name: &str) -> Option<Json<'a>> {
         self.members().find(|(key, _)| key.is(name)).map(|(_, value)| value)
     }
 
     /// The items of an array, or the value itself as its only item: FHIR JSON paths do not tell one from many.
+    #[cfg_attr(target_arch = "wasm32", inline)]
     pub fn each(self) -> Items<'a> {
         let single = self.kind() != Kind::Array;
         Items {
@@ -125,6 +133,7 @@ pub struct Members<'a> {
 
 impl<'a> Members<'a> {
     /// The next member with the bytes of its value alone, which are scanned once here and not again.
+    #[cfg_attr(target_arch = "wasm32", inline)]
     pub fn next_whole(&mut self) -> Option<(Text<'a>, &'a [u8])> {
         let (key, _) = self.next()?;
         let start = self.at;
@@ -137,6 +146,7 @@ impl<'a> Members<'a> {
 impl<'a> Iterator for Members<'a> {
     type Item = (Text<'a>, Json<'a>);
 
+    #[cfg_attr(target_arch = "wasm32", inline)]
     fn next(&mut self) -> Option<Self::Item> {
         if std::mem::take(&mut self.inside) {
             self.at = end_of_value(self.bytes, self.at);
@@ -168,6 +178,7 @@ pub struct Items<'a> {
 impl<'a> Iterator for Items<'a> {
     type Item = Json<'a>;
 
+    #[cfg_attr(target_arch = "wasm32", inline)]
     fn next(&mut self) -> Option<Self::Item> {
         if std::mem::take(&mut self.inside) {
             if self.single {
@@ -187,6 +198,7 @@ impl<'a> Iterator for Items<'a> {
 }
 
 /// Skips what stands between values: blanks, commas, colons.
+#[cfg_attr(target_arch = "wasm32", inline)]
 fn separators(bytes: &[u8], from: usize) -> usize {
     let mut at = from;
     while matches!(bytes.get(at), Some(b' ' | b'\t' | b'\r' | b'\n' | b',' | b':')) {
@@ -196,6 +208,7 @@ fn separators(bytes: &[u8], from: usize) -> usize {
 }
 
 /// One past the closing quote, and whether there is an escape before it; `from` is one past the opening quote.
+#[cfg_attr(target_arch = "wasm32", inline)]
 pub(crate) fn end_of_string(bytes: &[u8], from: usize) -> (usize, bool) {
     let mut at = from;
     let mut escaped = false;

@@ -58,6 +58,7 @@ pub fn begins_with(text: &[u8], start: &[u8]) -> bool {
 }
 
 /// The form of [`same`] for WebAssembly: eight bytes at a time, the last ones once more.
+#[cfg_attr(target_arch = "wasm32", inline)]
 pub fn same_words(left: &[u8], right: &[u8]) -> bool {
     if left.len() != right.len() {
         return false;
@@ -98,6 +99,7 @@ fn special_sse2(bytes: &[u8], from: usize) -> usize {
 }
 
 /// The safe twin of [`special`]: eight bytes at a time in a word.
+#[cfg_attr(target_arch = "wasm32", inline)]
 pub fn special_words(bytes: &[u8], from: usize) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = 0x8080_8080_8080_8080;
@@ -119,6 +121,7 @@ pub fn special_words(bytes: &[u8], from: usize) -> usize {
     special_bytes(bytes, at)
 }
 
+#[cfg_attr(target_arch = "wasm32", inline)]
 fn special_bytes(bytes: &[u8], from: usize) -> usize {
     let rest = bytes.get(from..).unwrap_or_default();
     let found = rest

@@ -22,6 +22,7 @@ impl std::fmt::Debug for Text<'_> {
 
 impl<'a> Text<'a> {
     /// Wraps the bytes between two quotes.
+    #[cfg_attr(target_arch = "wasm32", inline)]
     pub fn new(raw: &'a [u8]) -> Self {
         Text {
             raw,
@@ -30,26 +31,31 @@ impl<'a> Text<'a> {
     }
 
     /// The same where it is known already whether there is a backslash.
+    #[cfg_attr(target_arch = "wasm32", inline)]
     pub(super) fn known(raw: &'a [u8], escaped: bool) -> Self {
         Text { raw, escaped }
     }
 
     /// Whether the raw bytes hold an escape.
+    #[cfg_attr(target_arch = "wasm32", inline)]
     pub fn is_escaped(self) -> bool {
         self.escaped
     }
 
     /// The raw bytes, escapes in place.
+    #[cfg_attr(target_arch = "wasm32", inline)]
     pub fn raw(self) -> &'a [u8] {
         self.raw
     }
 
     /// Whether the text says exactly this.
+    #[cfg_attr(target_arch = "wasm32", inline)]
     pub fn is(self, wanted: &str) -> bool {
         self.is_bytes(wanted.as_bytes())
     }
 
     /// The same for bytes that may be no text.
+    #[cfg_attr(target_arch = "wasm32", inline)]
     pub(crate) fn is_bytes(self, wanted: &[u8]) -> bool {
         if self.escaped {
             self.decode().as_bytes() == wanted

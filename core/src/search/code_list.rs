@@ -1,11 +1,13 @@
 //! The codes of one value set that the user supplied: pairs of system and code.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+
+use crate::order::Map;
 
 /// Pairs of system and code; a code without system has the empty one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CodeList {
-    by_system: HashMap<String, HashSet<String>>,
+    by_system: Map<String, HashSet<String>>,
 }
 
 impl CodeList {
@@ -16,7 +18,7 @@ impl CodeList {
 
     /// Adds a code of a system.
     pub fn insert(&mut self, system: String, code: String) {
-        self.by_system.entry(system).or_default().insert(code);
+        self.by_system.slot(system).insert(code);
     }
 
     /// Takes a code of a system out.

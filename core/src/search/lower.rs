@@ -8,7 +8,7 @@ mod fields;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use crate::order::Map;
 use std::ops::Range;
 
 pub use fields::{Fields, from_fields};
@@ -76,15 +76,15 @@ fn has_branch(expr: &Expr, type_name: &str, search_type: SearchType, registry: &
         registry,
         type_name,
         search_type,
-        leaves: BTreeMap::new(),
+        leaves: Map::default(),
         mixed,
     };
     lowering.union(&expr.branches).map_or(true, |states| !states.is_empty())
 }
 
 /// Paths with their datatypes, as the parameters in the registry tell them.
-fn leaves(registry: &Registry, type_name: &str) -> BTreeMap<String, String> {
-    let mut known = BTreeMap::new();
+fn leaves(registry: &Registry, type_name: &str) -> Map<String, String> {
+    let mut known = Map::default();
     for param in registry.params(type_name) {
         for path in &param.paths {
             // Here the datatype is that of the test, not of the element.
@@ -141,7 +141,7 @@ struct Lowering<'a> {
     registry: &'a Registry,
     type_name: &'a str,
     search_type: SearchType,
-    leaves: BTreeMap<String, String>,
+    leaves: Map<String, String>,
     mixed: bool,
 }
 
@@ -335,10 +335,7 @@ impl Lowering<'_> {
     /// Whether a parameter in the tables reads a variant of this element: `component.valueQuantity` of `component.value`.
     fn has_variants(&self, names: &[String]) -> bool {
         let stem = names.join(".");
-        let longer = self
-            .leaves
-            .range(stem.clone()..)
-            .take_while(|(path, _)| path.starts_with(&stem));
+        let longer = self.leaves.from(&stem).take_while(|(path, _)| path.starts_with(&stem));
         longer.into_iter().any(|(path, leaf)| {
             let ending = path[stem.len()..].split('.').next().unwrap_or("");
             !ending.is_empty()

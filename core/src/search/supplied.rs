@@ -2,13 +2,14 @@
 //!
 //! A file holds resources as NDJSON, as one resource, as a JSON array or as a Bundle.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::code_list::CodeList;
 use super::lower::{Fields, from_fields};
 use super::refusals;
 use super::table::{Param, Registry};
+use crate::order::Map;
 use crate::problem::{Problem, Problems};
 use crate::scan::json::Json;
 
@@ -29,7 +30,7 @@ const VALUE_SETS: &str = "value-sets";
 /// Every definition that cannot be used is told, with its line and entry; then nothing is added.
 pub fn search_parameters(bytes: &[u8], registry: &Registry) -> Result<Registry, Problems> {
     let mut problems = Vec::new();
-    let mut known = HashSet::new();
+    let mut known = Map::default();
     let mut added = registry.clone();
     container::each(
         bytes,
@@ -40,7 +41,7 @@ pub fn search_parameters(bytes: &[u8], registry: &Registry) -> Result<Registry, 
             let params = params(resource, place, registry)?;
             if let Some((base, param)) = params
                 .iter()
-                .find(|(base, param)| !known.insert((base.clone(), param.code.clone())))
+                .find(|(base, param)| known.insert((base.clone(), param.code.clone()), ()).is_some())
             {
                 let message = format!("{base} has two parameters `{}`", param.code);
                 return Err(place.problem(SEARCH_PARAMETERS, message));

@@ -42,6 +42,7 @@ impl Known {
     }
 
     /// Before a block: what was learned under another plan is forgotten. `true`: that is so.
+    #[cfg_attr(target_arch = "wasm32", inline)]
     pub(super) fn begin(&mut self, plan: &Plan) -> bool {
         let is_new = !self.plan.as_ref().is_some_and(|known| known.is_same(plan));
         if is_new {
@@ -60,6 +61,7 @@ impl Known {
     }
 
     /// Reads the line that starts at `start`, as [`walk::line`] does.
+    #[cfg_attr(target_arch = "wasm32", inline)]
     pub(super) fn line(
         &mut self,
         type_index: usize,

@@ -69,6 +69,7 @@ struct Head {
 }
 
 impl Head {
+    #[cfg_attr(target_arch = "wasm32", inline)]
     fn skipped(&self) -> Option<Skipped> {
         self.skips.then_some(Skipped {
             type_index: self.type_index,
@@ -96,6 +97,7 @@ impl Skim {
         }
     }
 
+    #[cfg_attr(target_arch = "wasm32", inline)]
     fn knows(&self, plan: &Plan) -> bool {
         let known = self.plan.as_ref();
         known.is_some_and(|known| known.is_same(plan) && known.bundle() == plan.bundle())
@@ -140,6 +142,7 @@ impl Skim {
 
 impl Choice {
     /// Before a block, with what was found in the one before.
+    #[cfg_attr(target_arch = "wasm32", inline)]
     fn seen(mut self, literals: &Literals, block: &[u8], before: &LineEnds) -> Self {
         if self.blocks == self.next {
             self.pairs = literals.pairs(block);
@@ -176,6 +179,7 @@ fn begin(plan: &Plan, literals: &Literals, scratch: &mut Scratch) {
 }
 
 /// Sieves the block line by line where it pays, passing over what it may. `false`: it has not been looked at.
+#[cfg_attr(target_arch = "wasm32", inline)]
 pub(super) fn run<'p>(
     plan: &'p Plan,
     block: &[u8],
@@ -207,6 +211,7 @@ pub(super) fn run<'p>(
 }
 
 /// Some whole lines of the block; returns where they end.
+#[cfg_attr(target_arch = "wasm32", inline)]
 fn piece<'p>(
     plan: &'p Plan,
     literals: &Literals,

@@ -1,6 +1,6 @@
 //! What is found in a manifest, with its place and the section that says how it should be.
 
-use std::collections::BTreeMap;
+use crate::order::{self, Map};
 use std::fmt;
 use std::ops::Range;
 
@@ -116,12 +116,20 @@ pub(super) fn shown(name: &str) -> String {
     text
 }
 
+/// Puts findings in the order of the text.
+pub(super) fn in_order(findings: &mut [Finding]) {
+    order::sort_by(findings, |one, other| {
+        let key = |finding: &Finding| (finding.span.start, finding.span.end, finding.rule);
+        key(one).cmp(&key(other))
+    });
+}
+
 /// Findings as they are made.
 pub(super) struct Findings {
     generation: Generation,
     all: Vec<Finding>,
     /// How many of each rule there were, and the first that was not kept.
-    counts: BTreeMap<&'static str, (u64, Option<Finding>)>,
+    counts: Map<&'static str, (u64, Option<Finding>)>,
 }
 
 impl Findings {
@@ -130,7 +138,7 @@ impl Findings {
         Findings {
             generation,
             all: Vec::new(),
-            counts: BTreeMap::new(),
+            counts: Map::default(),
         }
     }
 
@@ -177,7 +185,7 @@ impl Findings {
         place: Place<'_>,
         message: impl Into<String>,
     ) {
-        let (count, first_left_out) = self.counts.entry(rule).or_default();
+        let (count, first_left_out) = self.counts.slot(rule);
         *count += 1;
         if *count > MOST_OF_A_RULE + 1 {
             return;
@@ -198,7 +206,7 @@ impl Findings {
 
     /// All of them in the order of the text.
     pub(super) fn finish(mut self) -> Vec<Finding> {
-        for (count, first_left_out) in self.counts.into_values() {
+        for (_, (count, first_left_out)) in self.counts {
             let Some(finding) = first_left_out else { continue };
             let more = count - MOST_OF_A_RULE;
             let message = match more {
@@ -207,8 +215,7 @@ impl Findings {
             };
             self.all.push(Finding { message, ..finding });
         }
-        self.all
-            .sort_by_key(|finding| (finding.span.start, finding.span.end, finding.rule));
+        in_order(&mut self.all);
         self.all
     }
 }

@@ -1,6 +1,7 @@
 //! A profile, for people and for programs.
 
 use super::push_wrapped;
+use crate::order;
 use crate::profile::{Level, PatientList, Profile, TypeRule, Usable};
 use crate::quote::Tree;
 
@@ -107,7 +108,7 @@ fn filters_tree(profile: &Profile) -> Tree {
 fn types(profile: &Profile) -> Vec<&'static TypeRule> {
     let levels = profile.levels.iter();
     let mut types: Vec<&TypeRule> = levels.filter_map(|rule| rule.types).flatten().collect();
-    types.sort_by_key(|rule| rule.name);
+    order::sort_by(&mut types, |one, other| one.name.cmp(other.name));
     types.dedup_by_key(|rule| rule.name);
     types
 }

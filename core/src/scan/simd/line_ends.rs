@@ -41,6 +41,7 @@ pub const MOST_PAIRS: usize = 3;
 /// no pair holds a newline. More than [`MOST_PAIRS`] pairs are not looked for.
 ///
 /// One call looks at a whole block, so the vectors can be as wide as the processor has them.
+#[cfg_attr(target_arch = "wasm32", inline)]
 pub fn line_ends(block: &[u8], pairs: &[[u8; 2]], found: &mut LineEnds) {
     found.ends.clear();
     found.pairs.clear();
@@ -51,7 +52,9 @@ pub fn line_ends(block: &[u8], pairs: &[[u8; 2]], found: &mut LineEnds) {
         [first, second, third] => line_ends_vectors([first, second, third], block, found),
         _ => line_ends_vectors([], block, found),
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    line_ends_simd128(if pairs.len() > MOST_PAIRS { &[] } else { pairs }, block, found);
+    #[cfg(not(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128"))))]
     line_ends_searched(block, pairs, found);
 }
 
@@ -151,8 +154,41 @@ fn line_ends_sse2<const N: usize>(pairs: [[u8; 2]; N], block: &[u8], found: &mut
     line_ends_bytes(block, &pairs, at, odd, found);
 }
 
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+fn line_ends_simd128(pairs: &[[u8; 2]], block: &[u8], found: &mut LineEnds) {
+    use std::arch::wasm32::{i8x16_bitmask, i8x16_eq, i8x16_splat, v128, v128_and, v128_any_true, v128_load, v128_or};
+    let of = |byte: u8| i8x16_splat(byte as i8);
+    let (newline, backslash, brace) = (of(b'\n'), of(b'\\'), of(b'}'));
+    let (letter, other) = (of(b'u'), of(b'{'));
+    // Where there are fewer, the last one is looked for again: no loop over them inside the loop over the block.
+    let nth = |n: usize| pairs.get(n).or(pairs.last()).map_or([newline; 2], |pair| pair.map(of));
+    let [first, second, third] = [nth(0), nth(1), nth(2)];
+    let begins = |bytes: [v128; 2], pair: [v128; 2]| v128_and(i8x16_eq(bytes[0], pair[0]), i8x16_eq(bytes[1], pair[1]));
+    let bits = |bytes| u64::from(i8x16_bitmask(bytes));
+    let (mut at, mut odd) = (0, false);
+    while at + 17 <= block.len() {
+        // SAFETY: the loop condition keeps 17 bytes inside the block; the loads have no alignment demand.
+        let bytes = unsafe {
+            let from = block.as_ptr().add(at);
+            [v128_load(from.cast::<v128>()), v128_load(from.add(1).cast::<v128>())]
+        };
+        let newlines = i8x16_eq(bytes[0], newline);
+        let odds = v128_or(begins(bytes, [backslash, letter]), begins(bytes, [brace, other]));
+        let any = v128_or(
+            begins(bytes, first),
+            v128_or(begins(bytes, second), begins(bytes, third)),
+        );
+        if v128_any_true(v128_or(newlines, v128_or(odds, any))) {
+            let any = if pairs.is_empty() { 0 } else { bits(any) };
+            odd = tell_ends(at, [bits(newlines), bits(odds), any], odd, found);
+        }
+        at += 16;
+    }
+    line_ends_bytes(block, pairs, at, odd, found);
+}
+
 /// Adds what was found in a vector, bit for byte, and returns whether the line behind it is odd so far.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128")))]
 #[inline(always)]
 fn tell_ends(at: usize, bits: [u64; 3], mut odd: bool, found: &mut LineEnds) -> bool {
     let [mut newlines, mut odds, mut pairs] = bits;
@@ -174,6 +210,7 @@ fn tell_ends(at: usize, bits: [u64; 3], mut odd: bool, found: &mut LineEnds) -> 
 }
 
 /// The safe twin of [`line_ends`]: a search for each.
+#[cfg_attr(target_arch = "wasm32", inline)]
 pub fn line_ends_searched(block: &[u8], pairs: &[[u8; 2]], found: &mut LineEnds) {
     let next = |pair: &[u8], from: usize| {
         let at = block.get(from..).and_then(|rest| memchr::memmem::find(rest, pair));
@@ -202,7 +239,8 @@ pub fn line_ends_searched(block: &[u8], pairs: &[[u8; 2]], found: &mut LineEnds)
 }
 
 /// What [`line_ends`] does from a place on, where the line has been odd already or not.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128")))]
+#[cfg_attr(target_arch = "wasm32", inline)]
 fn line_ends_bytes(block: &[u8], pairs: &[[u8; 2]], from: usize, mut odd: bool, found: &mut LineEnds) {
     for at in from..block.len() {
         let next = block.get(at + 1).copied();

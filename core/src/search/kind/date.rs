@@ -58,6 +58,7 @@ impl DateMatcher {
     }
 
     /// Whether a stored interval matches (the table of prefixes, range form).
+    #[cfg_attr(target_arch = "wasm32", inline)]
     pub fn accepts(&self, target: Interval) -> bool {
         let Interval { lo: s0, hi: s1 } = self.value;
         let Interval { lo: t0, hi: t1 } = target;
@@ -95,6 +96,7 @@ impl DateMatcher {
 }
 
 /// The interval of a stored value, or `None` where there is none or it is malformed.
+#[cfg_attr(target_arch = "wasm32", inline)]
 pub fn stored(leaf: Leaf, json: Json<'_>) -> Option<Interval> {
     match leaf {
         Leaf::Period => period(json),
@@ -103,6 +105,7 @@ pub fn stored(leaf: Leaf, json: Json<'_>) -> Option<Interval> {
     }
 }
 
+#[cfg_attr(target_arch = "wasm32", inline)]
 fn stored_date(json: Json<'_>) -> Option<Interval> {
     let text = json.text()?;
     match read(text.raw()) {
@@ -155,6 +158,7 @@ pub struct DateRead {
 
 /// Reads a date, dateTime or instant of any precision. Minutes are required after hours; `:60` is the last second,
 /// `24:00` is malformed. Digits of a fraction behind the ninth are cut off.
+#[cfg_attr(target_arch = "wasm32", inline)]
 pub fn read(text: &[u8]) -> Option<DateRead> {
     read_common(text).or_else(|| read_any(text))
 }
@@ -262,6 +266,7 @@ fn common_fraction(text: &[u8]) -> Option<(u32, u32, &[u8])> {
 }
 
 /// The values of the digits of `yyyy-mm-`, `ddThh:mm` and `:ss`, zero where a sign stands. `None`: another form.
+#[cfg_attr(target_arch = "wasm32", inline)]
 fn fields(head: &[u8; 19]) -> Option<[u64; 3]> {
     let read = |at: usize, len: usize, form: &[u8; 8]| {
         let mut bytes = *form;

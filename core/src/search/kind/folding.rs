@@ -9,9 +9,23 @@ use std::sync::OnceLock;
 #[cfg(test)]
 mod tests;
 
-/// `START`, `START-END` or `START-END/2` (every other one), in hexadecimal; then nothing (it is left out), ` >CODE` (another
-/// character; those behind the first one follow in step) or ` =TEXT`.
-const TABLE: &str = include_str!("../generated/folding.table");
+/// Three columns, the lengths of the first two (4 bytes each) before them. For each run of characters one number (seven bits a
+/// byte, lowest first, the last without its highest bit): the gap to the run before and the count of its characters but one
+/// (two bits each; 3: what is more follows), what becomes of them (two bits), whether it is every other one. Then the other
+/// characters that runs become, each as its distance from what the last one ended with. Then the texts, by lines.
+#[cfg(not(target_arch = "wasm32"))]
+fn table() -> std::borrow::Cow<'static, [u8]> {
+    std::borrow::Cow::Borrowed(include_bytes!("../generated/folding.table"))
+}
+
+#[cfg(target_arch = "wasm32")]
+fn table() -> Vec<u8> {
+    crate::packed::unpack(include_bytes!("../generated/folding.packed"))
+}
+
+const NOTHING: u32 = 0;
+const CODE: u32 = 1;
+const TEXT: u32 = 2;
 
 /// Characters of which the same becomes.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +41,14 @@ enum To {
     Nothing,
     /// This one for the first, the next for the next.
     Code(u32),
-    Text(&'static str),
+    /// The line of this number.
+    Text(usize),
+}
+
+#[derive(Debug)]
+struct Folding {
+    runs: Vec<Run>,
+    texts: Vec<Box<str>>,
 }
 
 /// Gives what becomes of a character beyond ASCII.
@@ -36,7 +57,7 @@ pub(super) fn each(character: char, push: &mut impl FnMut(char)) {
     if let Some(syllable) = code.checked_sub(HANGUL).filter(|syllable| *syllable < SYLLABLES) {
         return jamo(syllable).into_iter().flatten().for_each(push);
     }
-    let runs = runs();
+    let Folding { runs, texts } = folding();
     let after = runs.partition_point(|run| run.start <= code);
     let run = after.checked_sub(1).and_then(|index| runs.get(index));
     let holds = |run: &&Run| code <= run.end && (code - run.start).is_multiple_of(run.step);
@@ -48,34 +69,71 @@ pub(super) fn each(character: char, push: &mut impl FnMut(char)) {
             to: To::Code(first),
             ..
         }) => char::from_u32(first + (code - start)).into_iter().for_each(push),
-        Some(Run { to: To::Text(text), .. }) => text.chars().for_each(push),
+        Some(Run { to: To::Text(line), .. }) => texts
+            .get(*line)
+            .into_iter()
+            .flat_map(|text| text.chars())
+            .for_each(push),
     }
 }
 
-fn runs() -> &'static [Run] {
-    static RUNS: OnceLock<Vec<Run>> = OnceLock::new();
-    RUNS.get_or_init(|| TABLE.lines().filter_map(run).collect())
+fn folding() -> &'static Folding {
+    static FOLDING: OnceLock<Folding> = OnceLock::new();
+    FOLDING.get_or_init(|| read(&table()).expect("the table of folding is whole"))
 }
 
-fn run(line: &'static str) -> Option<Run> {
-    let (codes, to) = line.split_once(' ').unwrap_or((line, ""));
-    let number = |text: &str| u32::from_str_radix(text, 16).ok();
-    let (codes, step) = match codes.strip_suffix("/2") {
-        Some(codes) => (codes, 2),
-        None => (codes, 1),
-    };
-    let (start, end) = codes.split_once('-').unwrap_or((codes, codes));
-    let to = match (to.strip_prefix('>'), to.strip_prefix('=')) {
-        (Some(code), _) => To::Code(number(code)?),
-        (None, Some(text)) => To::Text(text),
-        (None, None) => To::Nothing,
-    };
-    Some(Run {
-        start: number(start)?,
-        end: number(end)?,
-        step,
-        to,
-    })
+fn read(table: &[u8]) -> Option<Folding> {
+    let (lens, columns) = table.split_at_checked(8)?;
+    let (heads, codes) = lens.split_at(4);
+    let len = |bytes: &[u8]| Some(u32::from_le_bytes(bytes.try_into().ok()?) as usize);
+    let (mut heads, columns) = columns.split_at_checked(len(heads)?)?;
+    let (mut codes, texts) = columns.split_at_checked(len(codes)?)?;
+    let mut runs = Vec::new();
+    let (mut end, mut last, mut line) = (0, 0_u32, 0);
+    while !heads.is_empty() {
+        let head = number(&mut heads)?;
+        let mut more = |short: u32| {
+            if short < 3 {
+                Some(short)
+            } else {
+                Some(3 + number(&mut heads)?)
+            }
+        };
+        let start = end + 1 + more(head & 3)?;
+        let count = more(head >> 2 & 3)?;
+        let step = 1 + (head >> 6);
+        end = start + count * step;
+        let to = match head >> 4 & 3 {
+            NOTHING => To::Nothing,
+            CODE => {
+                let distance = number(&mut codes)?;
+                let first = last.wrapping_add((distance >> 1) ^ (distance & 1).wrapping_neg());
+                last = first.wrapping_add(end - start);
+                To::Code(first)
+            }
+            TEXT => {
+                line += 1;
+                To::Text(line - 1)
+            }
+            _ => return None,
+        };
+        runs.push(Run { start, end, step, to });
+    }
+    let texts = std::str::from_utf8(texts).ok()?.lines().map(Box::from).collect();
+    Some(Folding { runs, texts })
+}
+
+fn number(column: &mut &[u8]) -> Option<u32> {
+    let mut number = 0;
+    for shift in (0..32).step_by(7) {
+        let (byte, rest) = column.split_first()?;
+        *column = rest;
+        number |= u32::from(byte & 0x7f) << shift;
+        if *byte < 0x80 {
+            return Some(number);
+        }
+    }
+    None
 }
 
 /// The syllables of Hangul, and how many there are.

@@ -138,6 +138,7 @@ impl TokenMatcher {
     }
 
     /// Whether a stored value matches.
+    #[cfg_attr(target_arch = "wasm32", inline)]
     pub fn matches(&self, leaf: Leaf, json: Json<'_>, info: &TokenLeaf) -> bool {
         match leaf {
             Leaf::CodeableReference => json
@@ -174,6 +175,7 @@ impl TokenMatcher {
         self.bare_code() == Some(if value { "true" } else { "false" })
     }
 
+    #[cfg_attr(target_arch = "wasm32", inline)]
     fn matches_coding(&self, Coding { system, code, display }: Coding<'_>) -> bool {
         match self {
             TokenMatcher::Code(wanted) => wanted.matches(system, code),
@@ -214,6 +216,7 @@ impl TokenMatcher {
         }
     }
 
+    #[cfg_attr(target_arch = "wasm32", inline)]
     fn matches_code(&self, code: Text<'_>, info: &TokenLeaf) -> bool {
         match self {
             TokenMatcher::Code(wanted) => match &wanted.system {
@@ -331,6 +334,7 @@ impl Code {
         of_code.or(of_system)
     }
 
+    #[cfg_attr(target_arch = "wasm32", inline)]
     fn matches(&self, system: Option<Text<'_>>, code: Option<Text<'_>>) -> bool {
         // `system|` asks for the system alone: the standard compares nothing else.
         let says = |code| self.says(code, matches!(self.system, System::Is(_)));
@@ -345,6 +349,7 @@ impl Code {
         }
     }
 
+    #[cfg_attr(target_arch = "wasm32", inline)]
     fn says(&self, text: Text<'_>, exact: bool) -> bool {
         match &self.code {
             None => true,
@@ -354,6 +359,7 @@ impl Code {
     }
 }
 
+#[cfg_attr(target_arch = "wasm32", inline)]
 fn says(json: Json<'_>, name: &str, test: impl Fn(Text<'_>) -> bool) -> bool {
     json.get(name).and_then(Json::text).is_some_and(test)
 }

@@ -1,6 +1,7 @@
 //! Parameters from the fields of a user's SearchParameter resource.
 
 use super::{has_branch, is_base, lower};
+use crate::order;
 use crate::search::expr::{ExprError, parse};
 use crate::search::table::{Param, Registry, SearchType};
 
@@ -44,7 +45,7 @@ pub fn from_fields(fields: &Fields<'_>, registry: &Registry) -> Result<Vec<(Stri
     }
     let expr = parse(fields.expression)?;
     let mut targets: Vec<String> = fields.targets.iter().map(|&target| target.to_owned()).collect();
-    targets.sort_unstable();
+    order::sort(&mut targets);
     targets.dedup();
     let mut params = Vec::new();
     let mut reached = false;

@@ -3,7 +3,7 @@
 //! The first lines of each generated file describe the form. It is no input of a user, so the reader is strict
 //! and terse; the unit tests prove that every committed file parses.
 
-use std::collections::BTreeMap;
+use crate::order::Map;
 use std::sync::{Arc, OnceLock};
 
 use super::{Component, FhirVersion, ImpliedSystem, Param, PathSpec, RootElement, Rule, SearchType, Where, WhereTest};
@@ -15,11 +15,11 @@ pub(super) struct Builtin {
     /// For each letter from A, the types that begin with it.
     pub(super) letters: Vec<std::ops::Range<usize>>,
     /// Sorted by code.
-    pub(super) params: BTreeMap<String, Vec<Param>>,
-    pub(super) compartment: BTreeMap<String, Vec<String>>,
-    pub(super) elements: BTreeMap<String, Vec<RootElement>>,
+    pub(super) params: Map<String, Vec<Param>>,
+    pub(super) compartment: Map<String, Vec<String>>,
+    pub(super) elements: Map<String, Vec<RootElement>>,
     /// Type, then dotted path.
-    pub(super) systems: BTreeMap<String, BTreeMap<String, ImpliedSystem>>,
+    pub(super) systems: Map<String, Map<String, ImpliedSystem>>,
 }
 
 /// Where and why a table does not parse.
@@ -50,7 +50,18 @@ pub(super) const US_CORE: &str = include_str!("../generated/us_core.table");
 /// of them is linked without the texts of the others.
 pub(super) fn r4() -> Arc<Builtin> {
     static CELL: OnceLock<Arc<Builtin>> = OnceLock::new();
-    shared(&CELL, R4)
+    #[cfg(not(target_arch = "wasm32"))]
+    let text = R4;
+    #[cfg(target_arch = "wasm32")]
+    let text = &unpacked();
+    shared(&CELL, text)
+}
+
+/// The text of R4 where the packed one is linked.
+#[cfg(target_arch = "wasm32")]
+fn unpacked() -> String {
+    let bytes = crate::packed::unpack(include_bytes!("../generated/r4.packed"));
+    String::from_utf8(bytes).unwrap_or_default()
 }
 
 /// The table of R4B, parsed at the first call.
@@ -96,8 +107,8 @@ pub(super) fn fingerprint_of(version: FhirVersion) -> (usize, u64) {
 }
 
 /// US Core's own parameters by type, parsed at the first call.
-pub(super) fn us_core() -> &'static BTreeMap<String, Vec<Param>> {
-    static CELL: OnceLock<BTreeMap<String, Vec<Param>>> = OnceLock::new();
+pub(super) fn us_core() -> &'static Map<String, Vec<Param>> {
+    static CELL: OnceLock<Map<String, Vec<Param>>> = OnceLock::new();
     CELL.get_or_init(|| {
         let table = parse(US_CORE).expect("built-in US Core table parses");
         table.params
@@ -182,8 +193,8 @@ fn entry(table: &mut Builtin, section: Section, heading: &str, line: &str) -> Pa
     }
 }
 
-fn slot<'a, T: Default>(map: &'a mut BTreeMap<String, T>, key: &str) -> &'a mut T {
-    map.entry(key.to_owned()).or_default()
+fn slot<'a, T: Default>(map: &'a mut Map<String, T>, key: &str) -> &'a mut T {
+    map.slot(key.to_owned())
 }
 
 /// Keeps the order that the binary searches of the registry rely on.

@@ -1,12 +1,12 @@
 //! Rules for files whose last block goes on in another file.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use super::super::fields::Fields;
 use super::super::finding::{Findings, Place};
 use super::super::read::{ITEM_NAMES, LISTS};
 use crate::client::json::Node;
+use crate::order::Map;
 use crate::sink::FileKind;
 
 /// An item of `output`.
@@ -19,7 +19,7 @@ struct File<'d> {
 pub(super) fn check(fields: &Fields<'_>, has_more_pages: bool, findings: &mut Findings) {
     let mut told = Findings::new(findings.generation());
     let mut files: Vec<File<'_>> = Vec::new();
-    let mut by_url: BTreeMap<Cow<'_, str>, usize> = BTreeMap::new();
+    let mut by_url: Vec<(Cow<'_, str>, usize)> = Vec::new();
     let is_organized = fields.get("outputOrganizedBy").is_some();
     for (list, kind) in LISTS {
         for (index, node) in fields.list(list, &mut told).items() {
@@ -43,21 +43,21 @@ pub(super) fn check(fields: &Fields<'_>, has_more_pages: bool, findings: &mut Fi
             }
             if kind == FileKind::Output {
                 if let Some(url) = item.get("url").and_then(Node::text) {
-                    by_url.entry(url).or_insert(files.len());
+                    by_url.push((url, files.len()));
                 }
                 let next = next.and_then(|value| Some((value.text()?, value)));
                 files.push(File { index, next });
             }
         }
     }
-    targets(&files, &by_url, has_more_pages, findings);
+    targets(&files, &Map::of_first(by_url), has_more_pages, findings);
 }
 
-fn targets(files: &[File<'_>], by_url: &BTreeMap<Cow<'_, str>, usize>, has_more_pages: bool, findings: &mut Findings) {
+fn targets(files: &[File<'_>], by_url: &Map<Cow<'_, str>, usize>, has_more_pages: bool, findings: &mut Findings) {
     // Each file goes on in one, so following them from each file that has not been followed visits each once.
     let next: Vec<Option<usize>> = files
         .iter()
-        .map(|file| by_url.get(&file.next.as_ref()?.0).copied())
+        .map(|file| by_url.get(&*file.next.as_ref()?.0).copied())
         .collect();
     let mut comes_from: Vec<Option<usize>> = vec![None; files.len()];
     for (number, file) in files.iter().enumerate() {

@@ -9,6 +9,7 @@ use super::super::finding::{Findings, Place};
 use super::super::read::{ITEM_NAMES, LISTS, is_absolute};
 use super::{Since, extension, opening, unknown_members};
 use crate::client::json::{Kind, Node};
+use crate::order;
 use crate::search::table::is_type_of_any_version;
 use crate::sink::FileKind;
 
@@ -61,7 +62,7 @@ pub(super) fn check(fields: &Fields<'_>, findings: &mut Findings) {
             }
         }
     }
-    urls.sort_unstable_by(|a, b| (&a.0, a.1.start).cmp(&(&b.0, b.1.start)));
+    order::sort_by(&mut urls, |a, b| (&a.0, a.1.start).cmp(&(&b.0, b.1.start)));
     for pair in urls.windows(2).filter(|pair| pair[0].0 == pair[1].0) {
         let (_, span, place) = &pair[1];
         let message = "another item has this url already; each file has one item";

@@ -7,7 +7,7 @@ mod root;
 use std::ops::Range;
 
 use super::fields::Fields;
-use super::finding::{Finding, Findings, Place, Severity, shown};
+use super::finding::{Finding, Findings, Place, Severity, in_order, shown};
 use super::read::{self, ROOT_NAMES};
 use super::{Generation, Manifest};
 use crate::client::json::{self, Kind, Node};
@@ -91,7 +91,7 @@ pub fn check(text: &[u8], asked: Asked) -> Checked {
     if asked.stored {
         findings.retain(|finding| !matches!(finding.rule, "url-not-absolute" | "request-not-absolute"));
     }
-    findings.sort_by_key(|finding| (finding.span.start, finding.span.end, finding.rule));
+    in_order(&mut findings);
     Checked {
         generation,
         // One that two readers would not read alike is not for use.

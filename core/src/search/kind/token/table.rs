@@ -1,6 +1,7 @@
 //! Tokens of many askers at once: one look at a stored value tells all those that it matches.
 
 use super::{TokenLeaf, TokenMatcher, lower_case};
+use crate::order;
 use crate::scan::json::{Json, Kind};
 use crate::scan::text::Text;
 use crate::search::leaf::Leaf;
@@ -35,7 +36,7 @@ impl TokenTable {
                 None => table.of_systems.push(asked),
             }
         }
-        table.coded.sort_by_key(|(hash, _)| *hash);
+        order::sort_by_key(&mut table.coded, |(hash, _)| *hash);
         table
     }
 
@@ -45,6 +46,7 @@ impl TokenTable {
     }
 
     /// The bits of all that a stored value matches.
+    #[cfg_attr(target_arch = "wasm32", inline)]
     pub fn verdicts(&self, leaf: Leaf, json: Json<'_>, info: &TokenLeaf) -> u64 {
         if self.coded.is_empty() && self.of_systems.is_empty() {
             return 0;
@@ -69,6 +71,7 @@ impl TokenTable {
             .fold(0, |bits, asked| bits | asked.bits)
     }
 
+    #[cfg_attr(target_arch = "wasm32", inline)]
     fn of_coding(&self, json: Json<'_>) -> u64 {
         let coding = super::Coding::read(json);
         self.asked(coding.code)
@@ -78,6 +81,7 @@ impl TokenTable {
 
     /// Those who may ask for a value with this code. Whatever the datatype and its rules of case, what says the same as the
     /// code that was asked for says so in lower case too.
+    #[cfg_attr(target_arch = "wasm32", inline)]
     fn asked(&self, code: Option<Text<'_>>) -> impl Iterator<Item = &Asked> {
         let hash = code.map(hash_of);
         let from = hash.map_or(self.coded.len(), |hash| {
@@ -90,6 +94,7 @@ impl TokenTable {
     }
 }
 
+#[cfg_attr(target_arch = "wasm32", inline)]
 fn hash_of(text: Text<'_>) -> u64 {
     let raw = text.raw();
     if !text.is_escaped() && raw.is_ascii() {
@@ -99,6 +104,7 @@ fn hash_of(text: Text<'_>) -> u64 {
 }
 
 /// Of ASCII letters the case makes no difference.
+#[cfg_attr(target_arch = "wasm32", inline)]
 fn hash(bytes: &[u8]) -> u64 {
     const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
     let mut hash = bytes.len() as u64;
