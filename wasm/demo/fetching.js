@@ -16,10 +16,17 @@ const storage = async () => (navigator.storage?.getDirectory ? opfsStore(NAME) :
 export async function fetchExport(options, request, signal, told) {
   const { base, level, filter } = options;
   const store = (options.keeps && (await storage())) || memoryStore();
-  const silent = setTimeout(() => told({ text: `${PHASES["kick-off"]}; nothing comes yet. The server may be away, or not allow this page (CORS)` }), SILENCE);
+  let hint = "";
+  const silent = setTimeout(() => {
+    hint = "; nothing comes yet. The server may be away, or not allow this page (CORS)";
+    told({ text: PHASES["kick-off"] + hint });
+  }, SILENCE);
   const onProgress = (progress) => {
-    if (progress.phase !== "kick-off") clearTimeout(silent);
-    told({ text: words(progress), done: progress.bytes });
+    if (progress.phase !== "kick-off") {
+      clearTimeout(silent);
+      hint = "";
+    }
+    told({ text: words(progress) + hint, done: progress.bytes });
   };
   const client = new BulkClient({ base, level, request, store, onProgress, enforce: filter ? "auto" : "never", token: tokens(options) });
   let ending;
