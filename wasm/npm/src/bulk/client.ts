@@ -34,7 +34,7 @@ export interface BulkOptions {
   parallel?: number;
   /** Leave the job at the server when everything is here. */
   keepJob?: boolean;
-  /** `_lenient`: the server may leave out what it cannot apply (`Prefer: handling=lenient`). */
+  /** The server may leave out what it cannot apply (`Prefer: handling=lenient`). */
   lenient?: boolean;
   /** Fetch files while the job runs (`allowPartialManifests`). */
   partial?: boolean;
