@@ -68,8 +68,14 @@ fn time(plan: &Plan, blocks: &[&[u8]], scratch: &mut Scratch) -> f64 {
     (thread_time() - start) as f64
 }
 
-fn main() {
-    let repeats = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(5);
+/// Lines of one kind, or of several by turns.
+struct Case {
+    name: &'static str,
+    plan: Plan,
+    kinds: Vec<Vec<u8>>,
+}
+
+fn cases() -> Vec<Case> {
     let one = plan("Observation?code=8867-4");
     let dated = plan("Observation?date=ge2015");
     let many = plan("Observation?code=8867-4,8867-5,2345-7,2339-0,718-7,4548-4,2093-3,2571-8");
@@ -81,58 +87,39 @@ fn main() {
     let calm = block(",\"some other text that holds nothing of the kind\"", 4096);
     let mut seed = 1;
     let unseen: Vec<Vec<u8>> = (0..64).map(|_| novel(&mut seed)).collect();
-    let always = |block: &'_ [u8]| vec![block.to_vec(); 1];
-    let cases: Vec<(&str, &Plan, Vec<Vec<u8>>)> = vec![
-        ("calm, 1 literal", &one, always(&calm)),
-        ("calm, 8 literals", &many, always(&calm)),
-        ("nearly, 1 literal", &one, always(&pair)),
-        ("nearly, 8 literals", &many, always(&near)),
-        (
-            "by turns, 1 literal",
-            &one,
-            vec![
-                pair.clone(),
-                calm.clone(),
-                calm.clone(),
-                calm.clone(),
-                calm.clone(),
-                calm.clone(),
-            ],
-        ),
-        (
-            "by turns, 8 literals",
-            &many,
-            vec![
-                near.clone(),
-                calm.clone(),
-                calm.clone(),
-                calm.clone(),
-                calm.clone(),
-                calm.clone(),
-            ],
-        ),
-        ("nearly, and a literal, 1", &one, always(&hits)),
-        ("nearly, and a literal, 8", &many, always(&hits)),
-        (
-            "a literal by turns, 8",
-            &many,
-            vec![
-                hits.clone(),
-                calm.clone(),
-                calm.clone(),
-                calm.clone(),
-                calm.clone(),
-                calm.clone(),
-            ],
-        ),
-        ("names that never come again", &one, unseen.clone()),
-        ("the same, filtered by date", &dated, unseen),
-    ];
+    let always = |block: &[u8]| vec![block.to_vec()];
+    let by_turns = |block: &[u8]| {
+        let mut kinds = vec![calm.clone(); 6];
+        kinds[0] = block.to_vec();
+        kinds
+    };
+    let case = |name, plan: &Plan, kinds| Case {
+        name,
+        plan: plan.clone(),
+        kinds,
+    };
+    vec![
+        case("calm, 1 literal", &one, always(&calm)),
+        case("calm, 8 literals", &many, always(&calm)),
+        case("nearly, 1 literal", &one, always(&pair)),
+        case("nearly, 8 literals", &many, always(&near)),
+        case("by turns, 1 literal", &one, by_turns(&pair)),
+        case("by turns, 8 literals", &many, by_turns(&near)),
+        case("nearly, and a literal, 1", &one, always(&hits)),
+        case("nearly, and a literal, 8", &many, always(&hits)),
+        case("a literal by turns, 8", &many, by_turns(&hits)),
+        case("names that never come again", &one, unseen.clone()),
+        case("the same, filtered by date", &dated, unseen),
+    ]
+}
+
+fn main() {
+    let repeats = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(5);
     println!(
         "{:<30}{:>8}{:>11}{:>9}{:>9}{:>7}",
         "lines", "walker", "prefilter", "learned", "both", "x"
     );
-    for (name, plan, kinds) in &cases {
+    for Case { name, plan, kinds } in &cases() {
         let blocks: Vec<&[u8]> = kinds.iter().map(Vec::as_slice).cycle().take(BLOCKS).collect();
         let bytes: usize = blocks.iter().map(|block| block.len()).sum();
         let mut best = [f64::MAX; 4];

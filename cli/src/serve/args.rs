@@ -98,7 +98,7 @@ pub(crate) struct Options {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) open: Option<bool>,
 
-    /// Pages of this origin may ask the FHIR routes in browsers, as in https://app.example.org; `*`: of every one (repeatable)
+    /// Pages of this origin may ask the FHIR routes in browsers, as in `https://app.example.org`; `*`: of every one (repeatable)
     #[arg(
         long = "browser-origin",
         value_name = "ORIGIN",
