@@ -165,10 +165,12 @@ fn without_a_sync_the_same_files_come_and_nobody_waits_for_the_disk() {
     folder.run(&["export", "data", "-o", "out", "--no-sync"]).ends(0);
     assert_eq!(folder.files("out"), folder.files("synced"));
     let more = |out: &str, flag: &[&str]| syncs(&folder, &[&["export", "data", "-o", out], flag].concat());
-    if let Some(has_synced) = more("traced", &[]) {
-        assert!(has_synced);
-        assert_eq!(more("unsynced", &["--no-sync"]), Some(false));
-    }
+    let Some(has_synced) = more("traced", &[]) else {
+        println!("SKIPPED: no strace here; whether the disk is waited for was not looked at");
+        return;
+    };
+    assert!(has_synced);
+    assert_eq!(more("unsynced", &["--no-sync"]), Some(false));
 }
 
 #[test]

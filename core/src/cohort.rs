@@ -1,10 +1,9 @@
 //! Who is in a Group: members by status and period, nested groups, once each (SPEC 4.4).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
 use crate::ids::IdSet;
-use crate::order::Map;
 use crate::scan::json::Json;
 use crate::search::kind::date::{self, Nanos};
 use crate::search::kind::reference;
@@ -37,7 +36,7 @@ pub struct LeftOut {
     /// Their period does not cover the instant, or cannot be read.
     pub outside_period: u64,
     /// Members of other types, by type.
-    pub other_types: Map<String, u64>,
+    pub other_types: BTreeMap<String, u64>,
     /// Members on other servers, or told by identifier or display alone.
     pub elsewhere: u64,
 }
@@ -121,7 +120,7 @@ impl Groups {
         match target {
             Some(("Patient", id)) => drop(group.patients.insert(id.as_bytes())),
             Some(("Group", id)) => group.groups.push(id.to_owned()),
-            Some((other, _)) => *group.left_out.other_types.slot(other.to_owned()) += 1,
+            Some((other, _)) => *group.left_out.other_types.entry(other.to_owned()).or_default() += 1,
             None => group.left_out.elsewhere += 1,
         }
     }
@@ -162,8 +161,8 @@ impl LeftOut {
         self.inactive += other.inactive;
         self.outside_period += other.outside_period;
         self.elsewhere += other.elsewhere;
-        for (name, count) in other.other_types.iter() {
-            *self.other_types.slot(name.clone()) += count;
+        for (name, count) in &other.other_types {
+            *self.other_types.entry(name.clone()).or_default() += count;
         }
     }
 
@@ -183,7 +182,7 @@ impl fmt::Display for LeftOut {
         };
         part(self.inactive, "inactive");
         part(self.outside_period, "outside their period");
-        for (name, count) in self.other_types.iter() {
+        for (name, count) in &self.other_types {
             part(*count, name);
         }
         part(self.elsewhere, "elsewhere or without reference");
