@@ -34,16 +34,21 @@ fn block(text: &str, line: usize) -> Vec<u8> {
     block
 }
 
+fn drawn(seed: &mut u64) -> u64 {
+    *seed = seed
+        .wrapping_mul(6_364_136_223_846_793_005)
+        .wrapping_add(1_442_695_040_888_963_407);
+    *seed >> 8
+}
+
 /// Members in an order, and of names, that never come again.
 fn novel(seed: &mut u64) -> Vec<u8> {
     let mut block = Vec::with_capacity(BLOCK);
     while block.len() < BLOCK - 1024 {
         block.extend_from_slice(b"{\"resourceType\":\"Observation\"");
         for _ in 0..24 {
-            *seed = seed
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            block.extend_from_slice(format!(",\"m{:x}\":\"{}\"", *seed >> 20, *seed >> 50).as_bytes());
+            let drawn = drawn(seed);
+            block.extend_from_slice(format!(",\"m{:x}\":\"{}\"", drawn >> 12, drawn >> 42).as_bytes());
         }
         block.extend_from_slice(b"}\n");
     }
@@ -87,6 +92,29 @@ fn cases() -> Vec<Case> {
     let calm = block(",\"some other text that holds nothing of the kind\"", 4096);
     let mut seed = 1;
     let unseen: Vec<Vec<u8>> = (0..64).map(|_| novel(&mut seed)).collect();
+    // What costs the automaton most for its bytes: values that differ, with next to no text between them.
+    let values = |write: &dyn Fn(u64) -> String| -> Vec<Vec<u8>> {
+        let mut seed = 7;
+        let texts = (0..64).map(|_| {
+            let text: String = (0..40).map(|_| write(drawn(&mut seed))).collect();
+            block(&text, 4096)
+        });
+        texts.collect()
+    };
+    let strings = values(&|n| format!(",\"{:x}\"", n & 0xff));
+    let numbers = values(&|n| format!(",{}", n & 0xfff));
+    let escapes = values(&|n| format!(",\"\\n{:x}\"", n & 0xff));
+    let foreign = values(&|n| format!(",\"\u{e9}{:x}\"", n & 0xff));
+    let nested = values(&|n| format!(",[[\"{:x}\"]]", n & 0xff));
+    let objects = values(&|n| format!(",{{\"a\":\"{:x}\"}}", n & 0xff));
+    let members = values(&|n| {
+        format!(
+            ",{{\"a\":\"{:x}\",\"b\":{},\"c\":\"{:x}\"}}",
+            n & 0xff,
+            n >> 8 & 0xff,
+            n >> 16 & 0xff
+        )
+    });
     let always = |block: &[u8]| vec![block.to_vec()];
     let by_turns = |block: &[u8]| {
         let mut kinds = vec![calm.clone(); 6];
@@ -108,6 +136,13 @@ fn cases() -> Vec<Case> {
         case("nearly, and a literal, 1", &one, always(&hits)),
         case("nearly, and a literal, 8", &many, always(&hits)),
         case("a literal by turns, 8", &many, by_turns(&hits)),
+        case("lists of short strings", &dated, strings),
+        case("lists of numbers", &dated, numbers),
+        case("lists of escapes", &dated, escapes),
+        case("lists of other letters", &dated, foreign),
+        case("lists of small objects", &dated, objects),
+        case("lists of small members", &dated, members),
+        case("lists in lists", &dated, nested),
         case("names that never come again", &one, unseen.clone()),
         case("the same, filtered by date", &dated, unseen),
     ]

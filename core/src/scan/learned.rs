@@ -114,8 +114,19 @@ impl Learned {
         let walked = self
             .automaton
             .run(bytes, start, &mut self.marks, &mut scratch.captures, watch);
-        self.pace.count(walked.is_none());
+        if self.pace.count() {
+            self.look(bytes, start, walked);
+        }
         walked
+    }
+
+    #[cold]
+    fn look(&mut self, bytes: &[u8], start: usize, walked: Option<Walked>) {
+        let end = match walked {
+            Some(Walked::Whole(end) | Walked::Stopped(end, _)) => end,
+            None => memchr::memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |len| start + len),
+        };
+        self.pace.look(&bytes[start..end], walked.is_none());
     }
 
     /// Whether [`Learned::learn`] may have a use for the line that was read last.
