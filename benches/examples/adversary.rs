@@ -12,7 +12,7 @@ use fhirehose_core::sieve::{self, Batch, Prefilter, Scratch};
 use rustix::time::{ClockId, clock_gettime};
 
 const BLOCK: usize = 256 << 10;
-const BLOCKS: usize = 400;
+const BLOCKS: usize = 1200;
 
 /// Nanoseconds that this thread has run.
 fn thread_time() -> u64 {

@@ -2,10 +2,7 @@
 //!
 //! Stateless: the same block gives the same batch on any thread and in any order.
 
-use std::ops::Range;
 use std::sync::Arc;
-
-use memchr::memmem::Finder;
 
 use crate::error::BadLine;
 use crate::filter::{Decider, GateStates, Memo};
@@ -17,6 +14,8 @@ use crate::prefilter;
 use crate::project;
 use crate::roll::Roll;
 use crate::scan::json::Json;
+use crate::scan::simd::lanes::Width;
+use crate::scan::simd::rest::rest_of_line;
 use crate::scan::slots::Capture;
 use crate::scan::trie::Trie;
 use crate::scan::walk::{self, Fault, Flow, WalkScratch, Walked, Watch};
@@ -40,7 +39,7 @@ pub struct Scratch {
     /// Captures `resourceType` and nothing else, for lines that do not begin with it.
     type_trie: Trie,
     /// Finds where two JSON texts meet.
-    joint: Finder<'static>,
+    width: Width,
     /// How lines began, and their types.
     heads: Heads,
     /// What has been gathered for the passes behind this one.
@@ -120,7 +119,7 @@ impl Default for Scratch {
             walk: WalkScratch::default(),
             states: GateStates::default(),
             type_trie,
-            joint: Finder::new(b"}{"),
+            width: Width::widest(),
             heads: Heads::default(),
             gathered: Gathered::default(),
             roll: None,
@@ -479,10 +478,7 @@ fn judge(
     if let Some(patients) = &type_plan.mentions {
         let end = newline(block, start);
         if !prefilter::may_mention(&block[start..end], patients) {
-            return left_at(block, start, start..end, scratch, |end| Line::Dropped {
-                end,
-                type_index,
-            });
+            return left_early(block, start, start, scratch, |end| Line::Dropped { end, type_index });
         }
     }
     if plan.trusts() && type_plan.gates.is_empty() {
@@ -509,27 +505,15 @@ fn judge(
 }
 
 /// The verdict on a line whose rest, from `at`, nobody has to read; but not on two in one: files that were joined and did
-/// not end in a newline have such lines, and the second record must not go with the first. Where `}{` stands, the line is
-/// walked to its end, which tells a text that holds it from a second object.
+/// not end in a newline have such lines, and so have files whose lines end in a lone CR; the second record must not go with
+/// the first. Where two may meet, the line is walked to its end, which tells a text that only looks so.
 #[cfg_attr(target_arch = "wasm32", inline)]
 fn left_early(block: &[u8], start: usize, at: usize, scratch: &mut Scratch, verdict: impl Fn(usize) -> Line) -> Line {
-    left_at(block, start, at..newline(block, at), scratch, verdict)
-}
-
-/// The same where the newline, at the end of the rest, has been found.
-#[cfg_attr(target_arch = "wasm32", inline)]
-fn left_at(
-    block: &[u8],
-    start: usize,
-    rest: Range<usize>,
-    scratch: &mut Scratch,
-    verdict: impl Fn(usize) -> Line,
-) -> Line {
-    let end = rest.end;
-    if scratch.joint.find(&block[rest]).is_none() {
-        return verdict(end);
+    let rest = rest_of_line(scratch.width, block, at);
+    match rest.may_join {
+        false => verdict(rest.end),
+        true => whole(block, start, scratch, verdict),
     }
-    whole(block, start, scratch, verdict)
 }
 
 /// The verdict on a line that has to be right to its end.
@@ -633,11 +617,30 @@ mod tests {
     /// Files that were joined and did not end in a newline: the second record must not vanish with the first.
     #[test]
     fn two_texts_in_one_line_are_told_whatever_the_first_is() {
-        let two = "{\"resourceType\":\"Condition\",\"id\":\"c\"}{\"resourceType\":\"Patient\",\"id\":\"p\"}\n";
-        let of_type = |name: &str| Request {
+        for between in ["", " ", "\r", " \t\r "] {
+            tell_two(between);
+        }
+        for text in ["}{", "} {", "}\r{"] {
+            let in_a_text = format!(
+                "{{\"resourceType\":\"Condition\",\"id\":\"{}\"}}\n",
+                text.replace('\r', "\\r")
+            );
+            let batch = sieve(of_type("Patient"), &in_a_text);
+            assert!(batch.bad.is_empty() && batch.runs.is_empty());
+        }
+    }
+
+    fn of_type(name: &str) -> Request {
+        Request {
             types: vec![name.into()],
             ..Request::default()
-        };
+        }
+    }
+
+    fn tell_two(between: &str) {
+        let two = &format!(
+            "{{\"resourceType\":\"Condition\",\"id\":\"c\"}}{between}{{\"resourceType\":\"Patient\",\"id\":\"p\"}}\n"
+        );
         for request in [of_type("Patient"), of_type("Condition"), Request::default()] {
             for trust in [false, true] {
                 let request = Request {
@@ -652,9 +655,6 @@ mod tests {
             ..Request::default()
         };
         assert_eq!(kinds(&sieve(filtered, two)), [BadLine::Trailing]);
-        let in_a_text = "{\"resourceType\":\"Condition\",\"id\":\"}{\"}\n";
-        let batch = sieve(of_type("Patient"), in_a_text);
-        assert!(batch.bad.is_empty() && batch.runs.is_empty());
     }
 
     #[test]

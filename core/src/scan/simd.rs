@@ -4,6 +4,7 @@
 pub mod guess;
 pub mod lanes;
 pub mod line_ends;
+pub mod rest;
 
 /// Returns the index of the first byte at or after `from` that ends or complicates a JSON string: a quote, a
 /// backslash, a control character, or a byte of a multi-byte character. Returns `bytes.len()` if there is none.

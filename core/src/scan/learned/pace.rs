@@ -9,7 +9,7 @@ use std::hash::{BuildHasher, RandomState};
 const LOOK_EVERY: u32 = 256;
 /// The account, in hundredths of a nanosecond. It begins full, as all lines are unknown at first; lines are left to the
 /// walker from each look that finds a debt.
-const MOST_CREDIT: i64 = 500_000;
+const MOST_CREDIT: i64 = 2_000_000;
 const MOST_DEBT: i64 = -200_000;
 /// Lines that are left to the walker at first; doubles each time, and halves with each look at a line that gained.
 const REST: u32 = 2048;
@@ -159,7 +159,7 @@ mod tests {
         let mut pace = Pace::default();
         let wide = SPARSE.repeat(20);
         let irregular = tried(&mut pace, LINES, |_| (&wide, true));
-        assert!(irregular * 50 < LINES, "{irregular}");
+        assert!(irregular * 20 < LINES, "{irregular}");
         // Regular again: soon every line is tried, and the next rest is a short one.
         tried(&mut pace, 20 * LINES, |_| (&wide, false));
         assert_eq!(tried(&mut pace, LINES, |_| (&wide, false)), LINES);
@@ -170,7 +170,7 @@ mod tests {
     fn lines_of_nothing_but_short_values_are_left_to_the_walker() {
         let wide = DENSE.repeat(10);
         let dense = tried_of_all(|_| (&wide, false));
-        assert!(dense * 50 < LINES, "{dense}");
+        assert!(dense * 20 < LINES, "{dense}");
         assert_eq!(tried_of_all(|_| (SPARSE, false)), LINES);
     }
 

@@ -1,4 +1,4 @@
-//! Two questions about 32 bytes at once, by the widest vectors that the machine has.
+//! A few questions about 32 bytes at once, by the widest vectors that the machine has.
 //!
 //! A task is written once over [`Lanes`] and compiled for each kind of vector; [`Width::run`] chooses at run time.
 
@@ -16,6 +16,10 @@ pub trait Lanes {
     /// Which bytes end or complicate a JSON string: a quote, a backslash, a control character, or a byte of a multi-byte
     /// character.
     fn special(bytes: &Chunk) -> u32;
+
+    /// Which bytes end a line, or may end a JSON text behind which another stands: a newline; a closing brace before an opening
+    /// one, a blank or a control character. The other chunk begins one byte further on.
+    fn line_end(bytes: &Chunk, next: &Chunk) -> u32;
 }
 
 /// Something to do with vectors. `run` should be `#[inline(always)]`, so that it is compiled for the vectors it is run with.
@@ -141,6 +145,19 @@ impl Lanes for Words {
             // Below 0x20 three bits are zero that else are not all.
             let control = zeros(word & (ONES * 0xe0));
             mask |= (quote | backslash | control | high_bits(word)) << (8 * index);
+        }
+        mask
+    }
+
+    #[inline(always)]
+    fn line_end(bytes: &Chunk, next: &Chunk) -> u32 {
+        let mut mask = 0;
+        for (index, (word, next)) in words(bytes).zip(words(next)).enumerate() {
+            let newline = zeros(word ^ (ONES * u64::from(b'\n')));
+            let closes = zeros(word ^ (ONES * u64::from(b'}')));
+            let opens = zeros(next ^ (ONES * u64::from(b'{')));
+            let blank = zeros(next & (ONES * 0xe0)) | zeros(next ^ (ONES * u64::from(b' ')));
+            mask |= (newline | closes & (opens | blank)) << (8 * index);
         }
         mask
     }

@@ -1,5 +1,7 @@
 //! One pass over a block for the ends of its lines, what may be spelled otherwise in them, and pairs of bytes.
 
+use super::rest::joins;
+
 /// The end of a line of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LineEnd(usize);
@@ -15,7 +17,8 @@ impl LineEnd {
         self.0 >> 1
     }
 
-    /// Whether the line holds `\u`, by which any letter may be spelled, or `}{`, where two objects may meet.
+    /// Whether the line holds `\u`, by which any letter may be spelled, or a place where two objects may meet: `}{`, with
+    /// blanks between them or without.
     #[inline]
     pub fn is_odd(self) -> bool {
         self.0 & 1 == 1
@@ -72,11 +75,12 @@ fn line_ends_vectors<const N: usize>(pairs: [[u8; 2]; N], block: &[u8], found: &
 #[target_feature(enable = "avx2")]
 fn line_ends_avx2<const N: usize>(pairs: [[u8; 2]; N], block: &[u8], found: &mut LineEnds) {
     use std::arch::x86_64::{
-        __m256i, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256,
-        _mm256_set1_epi8, _mm256_setzero_si256,
+        __m256i, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_min_epu8, _mm256_movemask_epi8,
+        _mm256_or_si256, _mm256_set1_epi8, _mm256_setzero_si256,
     };
     let of = |byte: u8| _mm256_set1_epi8(byte as i8);
-    let (newline, backslash, joint, escape) = (of(b'\n'), of(b'\\'), [of(b'}'), of(b'{')], [of(b'\\'), of(b'u')]);
+    let (newline, backslash, escape) = (of(b'\n'), of(b'\\'), [of(b'\\'), of(b'u')]);
+    let (close, open, blank) = (of(b'}'), of(b'{'), of(b' '));
     let wanted = pairs.map(|pair| pair.map(of));
     // 32 bytes from a place on, and from the next.
     let load = |at: usize| {
@@ -97,6 +101,12 @@ fn line_ends_avx2<const N: usize>(pairs: [[u8; 2]; N], block: &[u8], found: &mut
             _mm256_cmpeq_epi8(bytes[1], pair[1]),
         )
     };
+    // Blanks and all below them, newlines too: which they are is seen where one is found.
+    let may_join = |[bytes, next]: [__m256i; 2]| {
+        let blanks = _mm256_cmpeq_epi8(next, _mm256_min_epu8(next, blank));
+        let opens = _mm256_or_si256(blanks, _mm256_cmpeq_epi8(next, open));
+        _mm256_and_si256(_mm256_cmpeq_epi8(bytes, close), opens)
+    };
     let begins_any = |bytes| {
         let all = wanted.map(|pair| begins(bytes, pair));
         all.into_iter()
@@ -107,7 +117,7 @@ fn line_ends_avx2<const N: usize>(pairs: [[u8; 2]; N], block: &[u8], found: &mut
             _mm256_cmpeq_epi8(bytes[0], newline),
             _mm256_cmpeq_epi8(bytes[0], backslash),
         );
-        _mm256_or_si256(signs, _mm256_or_si256(begins(bytes, joint), begins_any(bytes)))
+        _mm256_or_si256(signs, _mm256_or_si256(may_join(bytes), begins_any(bytes)))
     };
     let (mut at, mut odd) = (0, false);
     while at + 65 <= block.len() {
@@ -118,9 +128,10 @@ fn line_ends_avx2<const N: usize>(pairs: [[u8; 2]; N], block: &[u8], found: &mut
                 bits(low) | bits(high) << 32
             };
             let newlines = mask(_mm256_cmpeq_epi8(low[0], newline), _mm256_cmpeq_epi8(high[0], newline));
-            let odds = |pair| mask(begins(low, pair), begins(high, pair));
+            let escapes = mask(begins(low, escape), begins(high, escape));
+            let odds = escapes | joined(block, at, mask(may_join(low), may_join(high)));
             let pairs = mask(begins_any(low), begins_any(high));
-            odd = tell_ends(at, [newlines, odds(joint) | odds(escape), pairs], odd, found);
+            odd = tell_ends(at, [newlines, odds, pairs], odd, found);
         }
         at += 64;
     }
@@ -130,13 +141,14 @@ fn line_ends_avx2<const N: usize>(pairs: [[u8; 2]; N], block: &[u8], found: &mut
 #[cfg(target_arch = "x86_64")]
 fn line_ends_sse2<const N: usize>(pairs: [[u8; 2]; N], block: &[u8], found: &mut LineEnds) {
     use std::arch::x86_64::{
-        __m128i, _mm_and_si128, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm_set1_epi8,
+        __m128i, _mm_and_si128, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128,
+        _mm_set1_epi8,
     };
     let (mut at, mut odd) = (0, false);
     while at + 17 <= block.len() {
         // SAFETY: the loop condition keeps 17 bytes inside the block; the loads have no alignment demand. The rest is
         // arithmetic that every x86-64 has.
-        let [newlines, odds, pairs] = unsafe {
+        let [newlines, escapes, joints, pairs] = unsafe {
             let from = block.as_ptr().add(at);
             let bytes = _mm_loadu_si128(from.cast::<__m128i>());
             let next = _mm_loadu_si128(from.add(1).cast::<__m128i>());
@@ -144,9 +156,12 @@ fn line_ends_sse2<const N: usize>(pairs: [[u8; 2]; N], block: &[u8], found: &mut
             let are = |bytes, byte: u8| _mm_cmpeq_epi8(bytes, _mm_set1_epi8(byte as i8));
             let begins = |pair: [u8; 2]| bits(_mm_and_si128(are(bytes, pair[0]), are(next, pair[1])));
             let any = pairs.iter().fold(0, |all, &pair| all | begins(pair));
-            [bits(are(bytes, b'\n')), begins(*b"\\u") | begins(*b"}{"), any]
+            let blanks = _mm_cmpeq_epi8(next, _mm_min_epu8(next, _mm_set1_epi8(b' ' as i8)));
+            let joints = _mm_and_si128(are(bytes, b'}'), _mm_or_si128(blanks, are(next, b'{')));
+            [bits(are(bytes, b'\n')), begins(*b"\\u"), bits(joints), any]
         };
-        if newlines | odds | pairs != 0 {
+        if newlines | escapes | joints | pairs != 0 {
+            let odds = escapes | joined(block, at, joints);
             odd = tell_ends(at, [newlines, odds, pairs], odd, found);
         }
         at += 16;
@@ -156,10 +171,12 @@ fn line_ends_sse2<const N: usize>(pairs: [[u8; 2]; N], block: &[u8], found: &mut
 
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 fn line_ends_simd128(pairs: &[[u8; 2]], block: &[u8], found: &mut LineEnds) {
-    use std::arch::wasm32::{i8x16_bitmask, i8x16_eq, i8x16_splat, v128, v128_and, v128_any_true, v128_load, v128_or};
+    use std::arch::wasm32::{
+        i8x16_bitmask, i8x16_eq, i8x16_splat, u8x16_le, v128, v128_and, v128_any_true, v128_load, v128_or,
+    };
     let of = |byte: u8| i8x16_splat(byte as i8);
-    let (newline, backslash, brace) = (of(b'\n'), of(b'\\'), of(b'}'));
-    let (letter, other) = (of(b'u'), of(b'{'));
+    let (newline, backslash, letter) = (of(b'\n'), of(b'\\'), of(b'u'));
+    let (close, open, blank) = (of(b'}'), of(b'{'), of(b' '));
     // Where there are fewer, the last one is looked for again: no loop over them inside the loop over the block.
     let nth = |n: usize| pairs.get(n).or(pairs.last()).map_or([newline; 2], |pair| pair.map(of));
     let [first, second, third] = [nth(0), nth(1), nth(2)];
@@ -173,18 +190,36 @@ fn line_ends_simd128(pairs: &[[u8; 2]], block: &[u8], found: &mut LineEnds) {
             [v128_load(from.cast::<v128>()), v128_load(from.add(1).cast::<v128>())]
         };
         let newlines = i8x16_eq(bytes[0], newline);
-        let odds = v128_or(begins(bytes, [backslash, letter]), begins(bytes, [brace, other]));
+        let escapes = begins(bytes, [backslash, letter]);
+        let opens = v128_or(i8x16_eq(bytes[1], open), u8x16_le(bytes[1], blank));
+        let joints = v128_and(i8x16_eq(bytes[0], close), opens);
         let any = v128_or(
             begins(bytes, first),
             v128_or(begins(bytes, second), begins(bytes, third)),
         );
-        if v128_any_true(v128_or(newlines, v128_or(odds, any))) {
+        if v128_any_true(v128_or(v128_or(newlines, escapes), v128_or(joints, any))) {
             let any = if pairs.is_empty() { 0 } else { bits(any) };
-            odd = tell_ends(at, [bits(newlines), bits(odds), any], odd, found);
+            let odds = bits(escapes) | joined(block, at, bits(joints));
+            odd = tell_ends(at, [bits(newlines), odds, any], odd, found);
         }
         at += 16;
     }
     line_ends_bytes(block, pairs, at, odd, found);
+}
+
+/// Those of the closing braces before a blank, or what is below one, or an opening brace, that an opening one follows indeed.
+#[cfg(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128")))]
+#[inline(always)]
+fn joined(block: &[u8], at: usize, braces: u64) -> u64 {
+    let (mut joined, mut rest) = (0, braces);
+    while rest != 0 {
+        let lowest = rest & rest.wrapping_neg();
+        if joins(block, at + rest.trailing_zeros() as usize) {
+            joined |= lowest;
+        }
+        rest ^= lowest;
+    }
+    joined
 }
 
 /// Adds what was found in a vector, bit for byte, and returns whether the line behind it is odd so far.
@@ -216,14 +251,19 @@ pub fn line_ends_searched(block: &[u8], pairs: &[[u8; 2]], found: &mut LineEnds)
         let at = block.get(from..).and_then(|rest| memchr::memmem::find(rest, pair));
         at.map_or(block.len(), |at| from + at)
     };
-    let (mut escape, mut joint) = (next(b"\\u", 0), next(b"}{", 0));
+    let next_joint = |from: usize| {
+        let mut braces = memchr::memchr_iter(b'}', block.get(from..).unwrap_or_default());
+        let joint = braces.find(|brace| joins(block, from + brace));
+        joint.map_or(block.len(), |at| from + at)
+    };
+    let (mut escape, mut joint) = (next(b"\\u", 0), next_joint(0));
     for newline in memchr::memchr_iter(b'\n', block) {
         found.ends.push(LineEnd::new(newline, escape.min(joint) < newline));
         if escape < newline {
             escape = next(b"\\u", newline);
         }
         if joint < newline {
-            joint = next(b"}{", newline);
+            joint = next_joint(newline);
         }
     }
     for pair in pairs.iter().filter(|_| pairs.len() <= MOST_PAIRS) {
@@ -247,7 +287,7 @@ fn line_ends_bytes(block: &[u8], pairs: &[[u8; 2]], from: usize, mut odd: bool, 
         match block[at] {
             b'\n' => found.ends.push(LineEnd::new(at, std::mem::take(&mut odd))),
             b'\\' => odd |= next == Some(b'u'),
-            b'}' => odd |= next == Some(b'{'),
+            b'}' => odd |= joins(block, at),
             _ => {}
         }
         if pairs.iter().any(|pair| pair[0] == block[at] && next == Some(pair[1])) {
@@ -285,7 +325,9 @@ mod tests {
             .split_inclusive(|&byte| byte == b'\n')
             .filter(|line| line.ends_with(b"\n"))
         {
-            let odd = line.windows(2).any(|pair| pair == b"\\u" || pair == b"}{");
+            let solid: Vec<u8> = line.iter().copied().filter(|byte| !b" \t\r".contains(byte)).collect();
+            let has = |text: &[u8], pair: &[u8]| text.windows(2).any(|two| two == pair);
+            let odd = has(line, b"\\u") || has(&solid, b"}{");
             start += line.len();
             found.ends.push(LineEnd::new(start - 1, odd));
         }
@@ -317,6 +359,11 @@ mod tests {
             b"\\u\n",
             b"}{\n",
             b"}\n{",
+            b"} {",
+            b"}\r\n",
+            b"}\r{\n",
+            b"}\r \t\r                                 {",
+            b"} }\t",
             b"\\\nu",
             b"\n\n}{\n\\u\n",
             b"7777",
@@ -338,7 +385,7 @@ mod tests {
 
     #[test]
     fn line_ends_of_any_text_are_those_of_the_twin() {
-        let signs = b"\n\\u}{aaaa";
+        let signs = b"\n\\u}{ \raaa";
         let mut state = 1u32;
         for len in (0..4000 / EACH).step_by(7) {
             let block: Vec<u8> = (0..len)

@@ -5,18 +5,27 @@ use super::*;
 struct Both<'c>(&'c Chunk, &'c Chunk);
 
 impl Task for Both<'_> {
-    type Output = (u32, u32);
+    type Output = [u32; 3];
 
     #[inline(always)]
-    fn run<L: Lanes>(self) -> (u32, u32) {
-        (L::equal(self.0, self.1), L::special(self.0))
+    fn run<L: Lanes>(self) -> [u32; 3] {
+        [
+            L::equal(self.0, self.1),
+            L::special(self.0),
+            L::line_end(self.0, self.1),
+        ]
     }
 }
 
-fn slow(left: &Chunk, right: &Chunk) -> (u32, u32) {
+fn slow(left: &Chunk, right: &Chunk) -> [u32; 3] {
     let bits = |test: &dyn Fn(usize) -> bool| (0..CHUNK).map(|n| u32::from(test(n)) << n).sum();
     let special = |byte: u8| byte == b'"' || byte == b'\\' || !(0x20..0x80).contains(&byte);
-    (bits(&|n| left[n] == right[n]), bits(&|n| special(left[n])))
+    let joins = |n: usize| left[n] == b'}' && matches!(right[n], b'{' | 0..=b' ');
+    [
+        bits(&|n| left[n] == right[n]),
+        bits(&|n| special(left[n])),
+        bits(&|n| left[n] == b'\n' || joins(n)),
+    ]
 }
 
 fn check(left: &Chunk, right: &Chunk) {
@@ -30,7 +39,7 @@ fn check(left: &Chunk, right: &Chunk) {
 fn all_widths_agree_on_every_byte_at_every_place() {
     for byte in 0..=255u8 {
         for at in 0..CHUNK {
-            for other in [b'a', b' ', 0x00, 0x7f, 0x80, 0xff] {
+            for other in [b'a', b' ', b'!', b'\t', b'{', b'|', 0x00, 0x7f, 0x80, 0xff] {
                 let right = [other; CHUNK];
                 let mut left = right;
                 left[at] = byte;

@@ -1,8 +1,9 @@
 //! SSE2, which every machine has, and AVX2.
 
 use std::arch::x86_64::{
-    __m128i, __m256i, _mm_cmpeq_epi8, _mm_cmplt_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8,
-    _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
+    __m128i, __m256i, _mm_and_si128, _mm_cmpeq_epi8, _mm_cmplt_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8,
+    _mm_or_si128, _mm_set1_epi8, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_loadu_si256,
+    _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
 };
 
 use super::{Chunk, Lanes, Task};
@@ -50,6 +51,24 @@ impl Lanes for Sse2 {
         };
         half(0) | half(16) << 16
     }
+
+    #[inline(always)]
+    fn line_end(bytes: &Chunk, next: &Chunk) -> u32 {
+        let half = |offset: usize| {
+            // SAFETY: as in `equal`.
+            unsafe {
+                let bytes = _mm_loadu_si128(bytes.as_ptr().add(offset).cast::<__m128i>());
+                let next = _mm_loadu_si128(next.as_ptr().add(offset).cast::<__m128i>());
+                let newline = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'\n' as i8));
+                let closes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'}' as i8));
+                let opens = _mm_cmpeq_epi8(next, _mm_set1_epi8(b'{' as i8));
+                let blank = _mm_cmpeq_epi8(next, _mm_min_epu8(next, _mm_set1_epi8(b' ' as i8)));
+                let joins = _mm_and_si128(closes, _mm_or_si128(opens, blank));
+                _mm_movemask_epi8(_mm_or_si128(newline, joins)) as u32
+            }
+        };
+        half(0) | half(16) << 16
+    }
 }
 
 impl Lanes for Avx2 {
@@ -74,6 +93,21 @@ impl Lanes for Avx2 {
             // Signed: bytes from 0x80 are negative, so one compare finds them and the control characters.
             let low_or_high = _mm256_cmpgt_epi8(_mm256_set1_epi8(0x20), bytes);
             _mm256_movemask_epi8(_mm256_or_si256(_mm256_or_si256(quote, backslash), low_or_high)) as u32
+        }
+    }
+
+    #[inline(always)]
+    fn line_end(bytes: &Chunk, next: &Chunk) -> u32 {
+        // SAFETY: as in `equal`.
+        unsafe {
+            let bytes = _mm256_loadu_si256(bytes.as_ptr().cast::<__m256i>());
+            let next = _mm256_loadu_si256(next.as_ptr().cast::<__m256i>());
+            let newline = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'\n' as i8));
+            let closes = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'}' as i8));
+            let opens = _mm256_cmpeq_epi8(next, _mm256_set1_epi8(b'{' as i8));
+            let blank = _mm256_cmpeq_epi8(next, _mm256_min_epu8(next, _mm256_set1_epi8(b' ' as i8)));
+            let joins = _mm256_and_si256(closes, _mm256_or_si256(opens, blank));
+            _mm256_movemask_epi8(_mm256_or_si256(newline, joins)) as u32
         }
     }
 }
