@@ -26,7 +26,7 @@ export async function fetchExport(options, request, signal, told) {
       clearTimeout(silent);
       hint = "";
     }
-    told({ text: words(progress) + hint, done: progress.bytes });
+    told({ text: words(progress) + hint, done: progress.bytes, types: progress.types });
   };
   const client = new BulkClient({ base, level, request, store, onProgress, enforce: filter ? "auto" : "never", token: tokens(options) });
   let ending;

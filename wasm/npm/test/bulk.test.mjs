@@ -65,6 +65,9 @@ test("everything of an open server, and what the manifest says", async () => {
   assert.equal(last.phase, "done");
   assert.equal(last.done, last.files);
   assert.ok(last.files > 30 && last.bytes === result.report.bytes && last.lines === result.report.lines, JSON.stringify(last));
+  assert.deepEqual(last.types, result.report.types);
+  const kept = told.map(({ types }) => types.reduce((sum, count) => sum + count.kept, 0));
+  assert.ok(kept.some((sum, index) => sum > 0 && told[index].phase === "fetching" && sum < result.report.kept), `${kept}`);
   // Once more with the same store: what is there is given, and nobody is asked.
   const again = await new BulkClient({ base, level: "system", store, ...patience, fetch: () => assert.fail("asked") }).run();
   await same(again, await contents(result));

@@ -3,10 +3,11 @@
 import type { Bulk, Download, Sum } from "../glue.js";
 import { FhirehoseError, fromModule } from "../errors.js";
 import { base64 } from "./base64.js";
-import type { Bytes, FileKind } from "../export.js";
+import type { Bytes, FileKind, TypeCount } from "../export.js";
 import { gunzipped } from "../job.js";
 import { loaded } from "../module.js";
 import { each } from "../stream.js";
+import { isDue } from "../tally.js";
 import { chunksOf, open, Patience, small, statusOf, Trouble, type Got } from "./http.js";
 import type { BulkStore, PartWriter } from "./store.js";
 
@@ -37,7 +38,7 @@ export interface Receipt {
   readonly kept: number;
   readonly foreign: number;
   readonly filtered: boolean;
-  readonly types: readonly { readonly type: string; readonly read: number; readonly kept: number; readonly keptBytes: number }[];
+  readonly types: readonly TypeCount[];
   readonly bad: readonly { readonly code: string; readonly count: number }[];
   readonly places: readonly { readonly input: string; readonly line: number; readonly column: number; readonly code: string }[];
   readonly parts: readonly Part[];
@@ -54,6 +55,8 @@ export interface Surroundings {
   /** Tells this attempt's files from those of another, also of one before a reload. */
   readonly serial: string;
   came(bytes: number, lines: number): void;
+  /** Told now and then of the counts of the file as they stand. */
+  counted(types: readonly TypeCount[]): void;
 }
 
 export type Ended = { readonly receipt: Receipt } | { readonly got: Got };
@@ -89,6 +92,7 @@ async function receive(bulk: Bulk, step: FetchStep, response: Response, around: 
   const came: Came = { bytes: 0, sum: digest === undefined ? undefined : new (loaded().Sum)() };
   try {
     let lines = 0;
+    const due = isDue();
     for await (const bytes of content(response, patience, came)) {
       for (let from = 0; from < bytes.length; from += PIECE) {
         const piece = bytes.subarray(from, from + PIECE);
@@ -96,6 +100,7 @@ async function receive(bulk: Bulk, step: FetchStep, response: Response, around: 
       }
       around.came(bytes.length, download.lines() - lines);
       lines = download.lines();
+      if (due()) around.counted(JSON.parse(download.counts()) as TypeCount[]);
     }
     await parts.take(download, guarded(() => download.finish()));
     const receipt = JSON.parse(download.receipt()) as Receipt;

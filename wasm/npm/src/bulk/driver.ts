@@ -2,12 +2,14 @@
 
 import type { Bulk } from "../glue.js";
 import { BulkError, FhirehoseError, fromModule } from "../errors.js";
+import type { TypeCount } from "../export.js";
 import { loaded } from "../module.js";
 import { spelled } from "../plan.js";
+import { Tally } from "../tally.js";
 import type { BulkOptions, BulkProgress, BulkResult } from "./client.js";
 import { attempt, stored, type FetchStep, type Receipt } from "./download.js";
 import { call, Trouble, type Pair } from "./http.js";
-import { resultOf } from "./result.js";
+import { countsOf, resultOf } from "./result.js";
 import type { Token } from "./token.js";
 
 interface SendStep {
@@ -50,6 +52,7 @@ export class Driver {
   #tasks = new Set<Promise<void>>();
   #serial = now().toString(36);
   #came = { bytes: 0, lines: 0 };
+  #tally = new Tally();
   #toldAt = 0;
   /** When it has ended, with the error that it has ended with. */
   #ended!: Promise<unknown>;
@@ -88,7 +91,7 @@ export class Driver {
     await this.#open();
     await this.#drive();
     const result = await resultOf(this.#bulk, this.#receipts(), this.#options.store);
-    this.#tell(true);
+    this.#tell(true, result.report.types);
     return result;
   }
 
@@ -152,6 +155,7 @@ export class Driver {
       receipt.parts.forEach(({ name }) => names.delete(name));
       this.#came.bytes += receipt.bytes;
       this.#came.lines += receipt.lines;
+      this.#tally.set(file, countsOf(receipt));
     }
     for (const name of names) await stored(() => store.remove(name));
   }
@@ -275,20 +279,27 @@ export class Driver {
       this.#came.lines += lines;
       this.#tell(false);
     };
+    const counted = (types: readonly TypeCount[]): void => this.#tally.set(step.file, types);
     try {
-      const around = { fetch, store, signal: this.#end.signal, token: this.#token, stall: stall * 1000, ignoreCounts, serial: this.#serial, came };
+      const around = { fetch, store, signal: this.#end.signal, token: this.#token, stall: stall * 1000, ignoreCounts, serial: this.#serial, came, counted };
       const ended = await attempt(this.#bulk, step, around);
+      if ("receipt" in ended) {
+        counted(countsOf(ended.receipt));
+        // Of what has ended is told at once.
+        this.#toldAt = 0;
+      }
       this.#happen(() => {
         if ("receipt" in ended) this.#bulk.fetched(step.file, JSON.stringify(ended.receipt), now());
         else this.#bulk.refused(step.file, ended.got.status, JSON.stringify(ended.got.headers), ended.got.body, now());
       });
     } catch (error) {
       if (!(error instanceof Trouble)) throw error;
+      this.#tally.remove(step.file);
       this.#happen(() => this.#bulk.missed(step.file, error.word, false, now()));
     }
   }
 
-  #tell(isOver: boolean): void {
+  #tell(isOver: boolean, types?: readonly TypeCount[]): void {
     const { onProgress } = this.#options;
     if (onProgress === undefined || (!isOver && now() - this.#toldAt < TOLD_EVERY)) return;
     this.#toldAt = now();
@@ -301,6 +312,7 @@ export class Driver {
       done: isOver ? this.#bulk.fileCount() : (phase.done ?? 0),
       isComplete: isOver || phase.isComplete === true,
       ...this.#came,
+      types: types ?? this.#tally.types(),
     });
   }
 
