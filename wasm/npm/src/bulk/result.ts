@@ -6,7 +6,8 @@ import type { Report, TypeCount } from "../export.js";
 import { merged } from "../merged.js";
 import type { ExportedFile } from "../save.js";
 import type { BulkResult } from "./client.js";
-import { stored, type Receipt } from "./download.js";
+import type { Receipt } from "./download.js";
+import { stored } from "./parts.js";
 import type { BulkStore } from "./store.js";
 
 export async function resultOf(bulk: Bulk, receipts: readonly { file: number; receipt: Receipt }[], store: BulkStore): Promise<BulkResult> {
