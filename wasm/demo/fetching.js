@@ -45,9 +45,9 @@ export async function fetchExport(options, request, signal, told) {
   }
 }
 
-function tokens({ access, base, clientId, key, token }) {
+function tokens({ access, base, clientId, key, scope, token }) {
   if (access === "bearer") return async () => token;
-  return access === "smart" ? backendServices({ base, clientId, key }) : undefined;
+  return access === "smart" ? backendServices({ base, clientId, key, scope }) : undefined;
 }
 
 function words({ phase, said, files, done, isComplete, lines }) {
