@@ -145,8 +145,17 @@ async fn listed_origins_are_told_what_they_may() {
         let shown = header(&response, "access-control-expose-headers");
         assert!(shown.contains("Content-Location, Retry-After, X-Progress"));
         // A client that is told this knows that no coding is hidden from it, and lets downloads go on.
-        let told_all = ["ETag", "Content-Range", "Content-Encoding", "Access-Control-Expose-Headers"];
-        assert!(told_all.iter().all(|name| shown.split(", ").any(|other| other == *name)));
+        let told_all = [
+            "ETag",
+            "Content-Range",
+            "Content-Encoding",
+            "Access-Control-Expose-Headers",
+        ];
+        assert!(
+            told_all
+                .iter()
+                .all(|name| shown.split(", ").any(|other| other == *name))
+        );
         let vary = response.headers().get_all("vary").iter().any(|value| value == "Origin");
         assert!(vary && told(&response).len() == 2, "{:?}", response.headers());
     }
