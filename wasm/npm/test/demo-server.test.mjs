@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { browser } from "./chromium.mjs";
-import { opened, page, shot } from "./demo-page.mjs";
+import { chartWatched, opened, page, shot } from "./demo-page.mjs";
 import { filesIn, folder, place, run } from "./place.mjs";
 import { serve } from "./serving.mjs";
 import { unzipped } from "./unzipped.mjs";
@@ -66,7 +66,9 @@ test("an open server, the page's own", { skip }, async () => {
   const { tab, context, complaints } = await opened(chromium, server);
   await choose(tab, "A server");
   await choose(tab, "System");
+  const growing = await chartWatched(tab);
   await fetched(tab);
+  assert.ok((await growing()) > 0, "the chart is there before the end");
   await shot(tab, "server-result");
   assert.deepEqual(complaints, []);
   await context.close();
