@@ -28,13 +28,13 @@ export async function opened(chromium, server, { others = [], ...options } = {})
   return { tab, context, complaints };
 }
 
-/** Watches the chart; gives how often it was drawn with something kept before the result was there. */
+/** Watches the chart; gives how often it was drawn with something read before the result was there. */
 export async function chartWatched(tab) {
   await tab.evaluate(() => {
     window.drawn = 0;
     const draw = () => {
       const isOver = document.querySelector("#results .facts") !== null;
-      if (!isOver && Number.parseInt(document.querySelector(".chart td.kept")?.textContent, 10) > 0) window.drawn++;
+      if (!isOver && Number.parseInt(document.querySelector(".chart td.read")?.textContent, 10) > 0) window.drawn++;
     };
     new MutationObserver(draw).observe(document.getElementById("results"), { childList: true, subtree: true, characterData: true });
   });
