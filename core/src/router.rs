@@ -284,6 +284,12 @@ impl<F> Router<F> {
         self.counts.iter().map(|count| count.kept).sum()
     }
 
+    /// Counts of the types that were met so far.
+    pub fn counts(&self) -> impl Iterator<Item = &TypeCount> {
+        let met = |count: &&TypeCount| count.read > 0 || count.kept > 0;
+        self.counts.iter().filter(met)
+    }
+
     /// Completes every file and reports.
     pub fn finish<S: Sink<File = F>>(mut self, sink: &mut S) -> Result<Report, Error> {
         for series in self.series.iter_mut().chain([&mut self.errors, &mut self.deleted]) {

@@ -26,7 +26,7 @@ const TAKEN: HeaderValue = HeaderValue::from_static(
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "Content-Location, Retry-After, X-Progress, X-Export-Status, Preference-Applied, Expires, Location, ETag, Last-Modified, \
      Content-Length, Content-Encoding, Content-Range, Accept-Ranges, Content-Disposition, Repr-Digest, Allow, WWW-Authenticate, \
-     X-Request-Id, Opc-Request-Id",
+     X-Request-Id, Opc-Request-Id, Access-Control-Expose-Headers",
 );
 /// Two hours: browsers take no more.
 const KEPT: HeaderValue = HeaderValue::from_static("7200");

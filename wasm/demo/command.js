@@ -23,7 +23,7 @@ function begun(source) {
   const level = { system: ["--system"], group: ["--group", source.group || "ID"] }[source.level];
   const access = {
     bearer: [["--bearer-file", "token.txt"]],
-    smart: [["--client-id", source.client || "ID"], ["--key", "key.jwk.json"]],
+    smart: [["--client-id", source.client || "ID"], ["--key", "key.jwk.json"], ...(source.scope ? [["--scope", source.scope]] : [])],
   }[source.access];
   return [["fhirehose", "pull", source.base || "https://ehr.example.org/fhir", "-o", "out"], ...(level ? [level] : []), ...(access ?? [])];
 }

@@ -26,7 +26,7 @@ export async function fetchExport(options, request, signal, told) {
       clearTimeout(silent);
       hint = "";
     }
-    told({ text: words(progress) + hint, done: progress.bytes });
+    told({ text: words(progress) + hint, done: progress.bytes, types: progress.types });
   };
   const client = new BulkClient({ base, level, request, store, onProgress, enforce: filter ? "auto" : "never", token: tokens(options) });
   let ending;
@@ -45,9 +45,9 @@ export async function fetchExport(options, request, signal, told) {
   }
 }
 
-function tokens({ access, base, clientId, key, token }) {
+function tokens({ access, base, clientId, key, scope, token }) {
   if (access === "bearer") return async () => token;
-  return access === "smart" ? backendServices({ base, clientId, key }) : undefined;
+  return access === "smart" ? backendServices({ base, clientId, key, scope }) : undefined;
 }
 
 function words({ phase, said, files, done, isComplete, lines }) {

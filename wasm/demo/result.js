@@ -1,22 +1,41 @@
 // What came of it: counts, kinds, bad lines by their places, files. Nothing of a record comes into the page.
 
+import { typeChart } from "./chart.js";
 import { byId, h, write } from "./dom.js";
 import { bytes, count, things, took } from "./format.js";
 import { fileName, saving } from "./save.js";
 
 /** Addresses of Blobs live until the next result. */
 let addresses = [];
+/** The chart of a run that goes on. */
+let growing;
 
 export function clearResult() {
   for (const address of addresses) URL.revokeObjectURL(address);
   addresses = [];
+  growing = undefined;
   byId("results").replaceChildren();
   byId("results").hidden = true;
   byId("no-result").hidden = false;
   write(byId("result-hint"), "");
 }
 
+/** Shows what has been counted so far. */
+export function showCounts(types) {
+  if (types.length === 0) return;
+  if (!growing) {
+    growing = typeChart();
+    byId("no-result").hidden = true;
+    byId("results").hidden = false;
+    byId("results").replaceChildren(growing.element);
+    write(byId("result-hint"), "So far");
+  }
+  growing.show(types, false);
+}
+
 export function showResult(exported, milliseconds) {
+  // The chart stays, as somebody may look at it.
+  const chart = growing ?? typeChart();
   clearResult();
   const { report, warnings = [], transactionTime } = exported;
   byId("no-result").hidden = true;
@@ -24,7 +43,7 @@ export function showResult(exported, milliseconds) {
   // Of a server's export most of the time is the server's.
   const more = transactionTime ? `as of ${transactionTime}` : `${bytes(report.bytes / (milliseconds / 1000))}/s of lines`;
   write(byId("result-hint"), `${took(milliseconds)}, ${more}`);
-  byId("results").replaceChildren(...[facts(report), saving(exported), notes(warnings), types(report.types), badLines(report.bad), files(exported)].filter(Boolean));
+  byId("results").replaceChildren(...[facts(report), saving(exported), notes(warnings), types(chart, report.types), badLines(report.bad), files(exported)].filter(Boolean));
 }
 
 function facts({ kept, read, keptBytes, bad }) {
@@ -37,31 +56,10 @@ function notes(warnings) {
   return warnings.length === 0 ? null : h("ul", { class: "card notes", "aria-label": "Warnings" }, ...warnings.map((text) => h("li", { text })));
 }
 
-/** Tables whose bars are the same numbers again; what nothing was kept of stands folded. */
-function types(list) {
+function types(chart, list) {
   if (list.length === 0) return h("p", { class: "empty", text: "No line was a resource." });
-  const most = Math.max(...list.map(({ read }) => read), 1);
-  const sorted = [...list].sort((one, other) => other.kept - one.kept || other.read - one.read || (one.type < other.type ? -1 : 1));
-  const some = sorted.filter(({ kept }) => kept > 0);
-  const none = sorted.filter(({ kept }) => kept === 0);
-  const title = h("h3", { id: "types-title", text: "Types" });
-  const folded = none.length === 0 ? null
-    : h("details", { open: some.length === 0 }, h("summary", { id: "none-title", text: `${things(none.length, "type")} of which nothing is kept` }), typeTable(none, most, "none-title"));
-  return h("div", { class: "card chart" }, title, some.length > 0 ? typeTable(some, most, "types-title") : null, folded);
-}
-
-function typeTable(list, most, title) {
-  const row = ({ type, read, kept }) => {
-    const bar = h("span", { class: kept > 0 ? "bar" : "bar none" });
-    const whole = h("span", { class: "track-bar" }, bar);
-    whole.style.setProperty("--whole", read / most);
-    bar.style.setProperty("--part", read > 0 ? kept / read : 0);
-    return h("tr", {},
-      h("th", { scope: "row", class: "type", text: type }), h("td", { class: "bars", "aria-hidden": "true" }, whole),
-      h("td", { class: "kept number", text: count(kept) }), h("td", { class: "read number soft", text: count(read) }));
-  };
-  const head = h("tr", {}, h("th", { scope: "col", text: "Type" }), h("td", { class: "bars" }), ...["kept", "read"].map((name) => h("th", { scope: "col", class: `${name} number`, text: name })));
-  return h("table", { "aria-labelledby": title }, h("thead", {}, head), h("tbody", {}, ...list.map(row)));
+  chart.show(list, true);
+  return chart.element;
 }
 
 function badLines({ total, kinds, places }) {

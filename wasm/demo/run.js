@@ -5,12 +5,14 @@ import { byId, write } from "./dom.js";
 import { fetchExport } from "./fetching.js";
 import { bytes, took } from "./format.js";
 import { check, firstProblem, request } from "./request.js";
-import { clearResult, showResult } from "./result.js";
+import { clearResult, showCounts, showResult } from "./result.js";
 import { serverOptions } from "./server.js";
 import { source } from "./source.js";
 
 /** How often a screen reader is told. */
 const SAID_EVERY = 2000;
+/** How often the chart is drawn. */
+const DRAWN_EVERY = 150;
 let running;
 
 export function setUpRun() {
@@ -44,13 +46,14 @@ async function start() {
     const { signal } = running;
     const exported = options
       ? await fetchExport(options, wanted, signal, told)
-      : await filterFiles(from.files, wanted, { signal, onProgress: ({ bytes, total }) => told({ done: bytes, total }) });
+      : await filterFiles(from.files, wanted, { signal, onProgress: ({ bytes, total, types }) => told({ done: bytes, total, types }) });
     const milliseconds = performance.now() - begun;
     showResult(exported, milliseconds);
     write(byId("said"), `Done in ${took(milliseconds)}.`);
     byId("result").focus();
   } catch (error) {
     const isCancelled = running.signal.aborted;
+    clearResult();
     write(byId("said"), isCancelled ? "Cancelled; nothing is kept." : error.message);
     byId("said").classList.toggle("bad", !isCancelled);
   } finally {
@@ -82,6 +85,7 @@ function teller(begun) {
   let frame = 0;
   let last = 0;
   let said = begun;
+  let drawn = -Infinity;
   const show = ({ done, total, text }) => {
     frame = 0;
     const seconds = (performance.now() - begun) / 1000;
@@ -101,6 +105,10 @@ function teller(begun) {
   write(byId("rate"), "Beginning");
   return (progress) => {
     last = progress;
+    if (running && progress.types?.length > 0 && performance.now() - drawn > DRAWN_EVERY) {
+      drawn = performance.now();
+      showCounts(progress.types);
+    }
     frame ||= requestAnimationFrame(() => running && show(last));
   };
 }

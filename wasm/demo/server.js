@@ -6,9 +6,14 @@ import { readKey } from "./key.js";
 const value = (name) => document.querySelector(`[name="${name}"]:checked`).value;
 const text = (id) => byId(id).value.trim();
 
+/** The scopes, with one blank between them. */
+const scope = () => text("scope").replace(/\s+/g, " ");
+/** As OAuth spells scopes. */
+const SCOPE = /^[!#-[\]-~ ]*$/;
+
 /** What is written, for the command line; secrets are not in it. */
 export function serverSource() {
-  return { base: text("base").replace(/\/+$/, ""), level: value("level"), group: text("group"), access: value("access"), client: text("client") };
+  return { base: text("base").replace(/\/+$/, ""), level: value("level"), group: text("group"), access: value("access"), client: text("client"), scope: scope() };
 }
 
 /** Everything that a client of the server needs; or undefined, and the fields say what is missing. */
@@ -19,6 +24,7 @@ export function serverOptions() {
     ["group", told.level === "group" && !told.group && "The id of a Group."],
     ["token", told.access === "bearer" && !text("token") && "A token is needed."],
     ["client", told.access === "smart" && !told.client && "The id of the client is needed."],
+    ["scope", told.access === "smart" && !SCOPE.test(told.scope) && "Scopes with blanks between them, such as system/Patient.rs."],
   ];
   let key;
   if (told.access === "smart") {
@@ -33,7 +39,7 @@ export function serverOptions() {
   }
   return {
     base: told.base, level: told.level === "group" ? { group: told.group } : told.level, filter: byId("filter-here").checked,
-    access: told.access, clientId: told.client, key, token: text("token"), keeps: byId("keep").checked,
+    access: told.access, clientId: told.client, scope: told.scope || undefined, key, token: text("token"), keeps: byId("keep").checked,
   };
 }
 

@@ -1,7 +1,7 @@
 //! Reports as JSON, with the keys of `fhirehose export --report json` where both have them.
 
 use fhirehose_core::quote::Tree;
-use fhirehose_core::report::Report;
+use fhirehose_core::report::{Report, TypeCount};
 use fhirehose_core::sink::FileKind;
 
 /// What a kind of files is called.
@@ -19,14 +19,6 @@ pub fn kind(kind: FileKind) -> &'static str {
 #[must_use]
 pub fn json(report: &Report, unknown: u64, listed: u64, withheld: u64) -> String {
     let number = Tree::Number;
-    let types = report.types.iter().map(|of_type| {
-        Tree::Object(vec![
-            ("type", Tree::text(&of_type.type_name)),
-            ("read", number(of_type.read)),
-            ("kept", number(of_type.kept)),
-            ("keptBytes", number(of_type.bytes)),
-        ])
-    });
     let files = report.files.iter().map(|file| {
         Tree::Object(vec![
             ("kind", Tree::text(kind(file.name.kind))),
@@ -46,7 +38,7 @@ pub fn json(report: &Report, unknown: u64, listed: u64, withheld: u64) -> String
             "keptBytes",
             number(report.types.iter().map(|of_type| of_type.bytes).sum()),
         ),
-        ("types", Tree::List(types.collect())),
+        ("types", counts(report.types.iter())),
         ("files", Tree::List(files.collect())),
         ("bad", bad(report)),
         ("unknownPatients", number(unknown)),
@@ -56,6 +48,20 @@ pub fn json(report: &Report, unknown: u64, listed: u64, withheld: u64) -> String
         ),
     ])
     .pretty()
+}
+
+/// Counts of types.
+#[must_use]
+pub fn counts<'c>(types: impl Iterator<Item = &'c TypeCount>) -> Tree {
+    let types = types.map(|of_type| {
+        Tree::Object(vec![
+            ("type", Tree::text(&of_type.type_name)),
+            ("read", Tree::Number(of_type.read)),
+            ("kept", Tree::Number(of_type.kept)),
+            ("keptBytes", Tree::Number(of_type.bytes)),
+        ])
+    });
+    Tree::List(types.collect())
 }
 
 fn bad(report: &Report) -> Tree {

@@ -245,6 +245,13 @@ impl Run {
         report::json(report, unknown as u64, self.state.listed, self.state.withheld)
     }
 
+    /// Counts of the types so far, as JSON; of nothing after the end.
+    #[must_use]
+    pub fn counts(&self) -> String {
+        let counts = self.router.as_ref().into_iter().flat_map(Router::counts);
+        report::counts(counts).pretty()
+    }
+
     /// Bytes of a module's memory that the run holds buffers in, for tests.
     #[wasm_bindgen(js_name = bufferedBytes)]
     #[must_use]

@@ -142,8 +142,19 @@ async fn listed_origins_are_told_what_they_may() {
             "http://localhost:5173",
             "{path}"
         );
+        let shown = header(&response, "access-control-expose-headers");
+        assert!(shown.contains("Content-Location, Retry-After, X-Progress"));
+        // A client that is told this knows that no coding is hidden from it, and lets downloads go on.
+        let told_all = [
+            "ETag",
+            "Content-Range",
+            "Content-Encoding",
+            "Access-Control-Expose-Headers",
+        ];
         assert!(
-            header(&response, "access-control-expose-headers").contains("Content-Location, Retry-After, X-Progress")
+            told_all
+                .iter()
+                .all(|name| shown.split(", ").any(|other| other == *name))
         );
         let vary = response.headers().get_all("vary").iter().any(|value| value == "Origin");
         assert!(vary && told(&response).len() == 2, "{:?}", response.headers());

@@ -22,6 +22,16 @@ export interface Chunk {
   readonly bytes: Bytes;
 }
 
+/** Counts of a type. */
+export interface TypeCount {
+  readonly type: string;
+  /** Resources read, and of them kept. */
+  readonly read: number;
+  readonly kept: number;
+  /** Bytes kept, newlines included. */
+  readonly keptBytes: number;
+}
+
 /** What happened. The names are those of `fhirehose export --report json`. */
 export interface Report {
   readonly inputs: number;
@@ -31,7 +41,7 @@ export interface Report {
   readonly read: number;
   readonly kept: number;
   readonly keptBytes: number;
-  readonly types: readonly { readonly type: string; readonly read: number; readonly kept: number; readonly keptBytes: number }[];
+  readonly types: readonly TypeCount[];
   readonly files: readonly {
     readonly kind: FileKind; readonly type: string; readonly path: string; readonly count: number; readonly bytes: number;
   }[];
@@ -98,6 +108,11 @@ export class Export {
   /** Whether the present pass may find something in an input. @internal */
   wants(input: number): boolean {
     return this.#guarded((run) => run.wants(input));
+  }
+
+  /** Counts of the types so far. @internal */
+  counts(): TypeCount[] {
+    return JSON.parse(this.#guarded((run) => run.counts())) as TypeCount[];
   }
 
   /** Gives back the memory; what has not come out yet is lost. */

@@ -1,10 +1,11 @@
 // One job over whole inputs, which may be read as often as the plan has passes; runs in a worker, or where there is none.
 
 import { FhirehoseError } from "./errors.js";
-import { Export, type Chunk, type Report } from "./export.js";
+import { Export, type Chunk, type Report, type TypeCount } from "./export.js";
 import type { Plan } from "./plan.js";
 import { Gatherer, type ExportedFile } from "./save.js";
 import { each } from "./stream.js";
+import { isDue } from "./tally.js";
 
 /** An input with the name that reports call it by. */
 export interface Input {
@@ -23,8 +24,8 @@ export const TOGETHER = "together";
 export interface Circumstances {
   /** The job has all inputs of the export. */
   readonly isWhole: boolean;
-  /** Told of bytes as they are stored, now and then. */
-  progress(bytes: number): void;
+  /** Told now and then of further bytes as they are stored, and of counts as they stand, where these were looked at. */
+  progress(bytes: number, types?: readonly TypeCount[]): void;
   /** Throws when the job is no longer wanted. */
   check(): void;
 }
@@ -38,11 +39,18 @@ export async function perform(plan: Plan, inputs: readonly Input[], circumstance
   const take = (chunks: Chunk[]): void => chunks.forEach((chunk) => gatherer.add(chunk));
   try {
     let isFirst = true;
+    const due = isDue();
+    const progress = (bytes: number): void => {
+      // Later passes read the same bytes again.
+      const fresh = isFirst ? bytes : 0;
+      if (due()) circumstances.progress(fresh, run.counts());
+      else if (isFirst) circumstances.progress(fresh);
+    };
     for (;;) {
       for (const [index, { name, blob }] of inputs.entries()) {
         if (!run.wants(index)) continue;
         take(run.beginInput(name));
-        await feed(run, take, name, blob, isFirst ? circumstances : { ...circumstances, progress: () => {} });
+        await feed(run, take, name, blob, { ...circumstances, progress });
       }
       const { chunks, next } = run.settle();
       take(chunks);
@@ -55,6 +63,7 @@ export async function perform(plan: Plan, inputs: readonly Input[], circumstance
     }
     const { chunks, report } = run.finish();
     take(chunks);
+    circumstances.progress(0, report.types);
     return { files: gatherer.files(), report };
   } finally {
     run.free();
@@ -66,10 +75,6 @@ async function feed(run: Export, take: (chunks: Chunk[]) => void, name: string, 
   const counted = new TransformStream<Uint8Array, Uint8Array>({
     transform(bytes, controller) {
       untold += bytes.length;
-      if (untold >= TOLD_EVERY) {
-        progress(untold);
-        untold = 0;
-      }
       controller.enqueue(bytes);
     },
   });
@@ -77,6 +82,10 @@ async function feed(run: Export, take: (chunks: Chunk[]) => void, name: string, 
   for await (const bytes of each(await plain(source, name, blob))) {
     check();
     take(run.push(bytes));
+    if (untold >= TOLD_EVERY) {
+      progress(untold);
+      untold = 0;
+    }
   }
   progress(untold);
 }

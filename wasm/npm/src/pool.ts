@@ -1,6 +1,7 @@
 // Workers that do jobs: how they are started is the entry's business.
 
 import { FhirehoseError, revived } from "./errors.js";
+import type { TypeCount } from "./export.js";
 import { perform, TOGETHER, type Input, type Outcome } from "./job.js";
 import { shared } from "./module.js";
 import { requestOf, type Plan } from "./plan.js";
@@ -35,7 +36,8 @@ export interface Wishes {
   workers: number;
   isWhole: boolean;
   signal: AbortSignal | undefined;
-  progress(bytes: number): void;
+  /** Told of further bytes of a job, and of its counts as they stand, where they were looked at. */
+  progress(job: number, bytes: number, types: readonly TypeCount[] | undefined): void;
 }
 
 /** Does jobs, each of them some inputs; gives the outcomes in the order of the jobs. */
@@ -54,7 +56,7 @@ export async function performAll(plan: Plan, jobs: readonly (readonly Input[])[]
     while (next < jobs.length && !isOver.value) {
       const index = next++;
       const inputs = jobs[index] as readonly Input[];
-      const outcome = (await done(port, inputs, wishes)) ?? (await performed(plan, inputs, wishes));
+      const outcome = (await done(port, index, inputs, wishes)) ?? (await performed(plan, index, inputs, wishes));
       if (outcome === TOGETHER) return TOGETHER;
       outcomes[index] = outcome;
     }
@@ -80,14 +82,14 @@ export async function performAll(plan: Plan, jobs: readonly (readonly Input[])[]
   }
 }
 
-function performed(plan: Plan, inputs: readonly Input[], { isWhole, signal, progress }: Wishes): Promise<Outcome | typeof TOGETHER> {
-  return perform(plan, inputs, { isWhole, progress, check: () => signal?.throwIfAborted() });
+function performed(plan: Plan, index: number, inputs: readonly Input[], { isWhole, signal, progress }: Wishes): Promise<Outcome | typeof TOGETHER> {
+  return perform(plan, inputs, { isWhole, progress: (bytes, types) => progress(index, bytes, types), check: () => signal?.throwIfAborted() });
 }
 
 async function here(plan: Plan, jobs: readonly (readonly Input[])[], wishes: Wishes): Promise<Outcome[] | typeof TOGETHER> {
   const outcomes: Outcome[] = [];
-  for (const inputs of jobs) {
-    const outcome = await performed(plan, inputs, wishes);
+  for (const [index, inputs] of jobs.entries()) {
+    const outcome = await performed(plan, index, inputs, wishes);
     if (outcome === TOGETHER) return TOGETHER;
     outcomes.push(outcome);
   }
@@ -103,11 +105,11 @@ function started(): Port {
 }
 
 /** A job done by a worker; `undefined`: its Blobs cannot be handed over, as those of Node that are files. */
-function done(port: Port, inputs: readonly Input[], { isWhole, progress }: Wishes): Promise<Outcome | typeof TOGETHER | undefined> {
+function done(port: Port, index: number, inputs: readonly Input[], { isWhole, progress }: Wishes): Promise<Outcome | typeof TOGETHER | undefined> {
   return new Promise((resolve, reject) => {
     port.listen(
       (said) => {
-        if (said.kind === "progress") progress(said.bytes);
+        if (said.kind === "progress") progress(index, said.bytes, said.types);
         else if (said.kind === "done") resolve(said.outcome);
         else reject(said.code === undefined ? new Error(said.message) : revived({ code: said.code, message: said.message, problems: said.problems }));
       },

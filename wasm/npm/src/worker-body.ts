@@ -1,6 +1,7 @@
 // What a worker does, on any platform.
 
 import { FhirehoseError, type Code, type Problem } from "./errors.js";
+import type { TypeCount } from "./export.js";
 import { perform, type Input, type Outcome, type TOGETHER } from "./job.js";
 import { initSync, takeTables, type FhirVersion } from "./module.js";
 import { compileText, type Plan } from "./plan.js";
@@ -10,7 +11,7 @@ export type ToWorker =
   | { kind: "job"; inputs: Input[]; isWhole: boolean };
 
 export type FromWorker =
-  | { kind: "progress"; bytes: number }
+  | { kind: "progress"; bytes: number; types: readonly TypeCount[] | undefined }
   | { kind: "done"; outcome: Outcome | typeof TOGETHER }
   | { kind: "failed"; code: Code | undefined; message: string; problems: readonly Problem[] };
 
@@ -25,7 +26,7 @@ export function worker(post: (message: FromWorker) => void): (message: ToWorker)
         plan = compileText(message.request);
         return;
       }
-      const progress = (bytes: number): void => post({ kind: "progress", bytes });
+      const progress = (bytes: number, types?: readonly TypeCount[]): void => post({ kind: "progress", bytes, types });
       const outcome = await perform(plan as Plan, message.inputs, { isWhole: message.isWhole, progress, check: () => {} });
       post({ kind: "done", outcome });
     } catch (error) {

@@ -173,6 +173,28 @@ test("an aborted job ends with the reason, and says how far it was", async () =>
   }
 });
 
+test("counts per type are told as they stand", async () => {
+  const large = new Blob([patient(1).repeat(100_000), patient(2, "female").repeat(100_000)]);
+  const small = new Blob(['{"resourceType":"Group","id":"a"}\n']);
+  const request = { typeFilter: "Patient?gender=male", type: "Patient" };
+  // One file, several, and several passes, of which the last ones find more.
+  for (const [files, more] of [[[large], {}], [[small, large, small], {}], [[large, small], { patients: new Set(["1"]) }]]) {
+    for (const workers of [0, 2]) {
+      const seen = [];
+      const { report } = await filterFiles(files, { ...request, ...more }, { workers, onProgress: ({ types }) => seen.push(types) });
+      const ofPatients = seen.map((types) => types.find(({ type }) => type === "Patient")).filter(Boolean);
+      assert.ok(ofPatients.some(({ read, kept }) => kept > 0 && read < 200_000), JSON.stringify(ofPatients));
+      assert.ok(ofPatients.every(({ read }, index) => index === 0 || read >= ofPatients[index - 1].read));
+      assert.deepEqual(seen.at(-1), report.types);
+      assert.equal(report.kept, 100_000);
+    }
+  }
+  // What was counted before everything began anew is not counted twice.
+  const seen = [];
+  const { report } = await filterFiles([new Blob([patient(1)]), new Blob([DELETION])], {}, { workers: 2, onProgress: ({ types }) => seen.push(types) });
+  assert.deepEqual(seen.at(-1), report.types);
+});
+
 test("resources, blobs and a ZIP file", async () => {
   const plan = compile({ typeFilter: "Patient?gender=male" });
   const lines = [patient("é"), patient(2, "female"), patient(3), "{\n"];

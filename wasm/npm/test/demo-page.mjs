@@ -28,6 +28,19 @@ export async function opened(chromium, server, { others = [], ...options } = {})
   return { tab, context, complaints };
 }
 
+/** Watches the chart; gives how often it was drawn with something read before the result was there. */
+export async function chartWatched(tab) {
+  await tab.evaluate(() => {
+    window.drawn = 0;
+    const draw = () => {
+      const isOver = document.querySelector("#results .facts") !== null;
+      if (!isOver && Number.parseInt(document.querySelector(".chart td.read")?.textContent, 10) > 0) window.drawn++;
+    };
+    new MutationObserver(draw).observe(document.getElementById("results"), { childList: true, subtree: true, characterData: true });
+  });
+  return () => tab.evaluate(() => window.drawn);
+}
+
 export async function shot(tab, name) {
   mkdirSync(shots, { recursive: true });
   await tab.evaluate(() => scrollTo(0, 0));

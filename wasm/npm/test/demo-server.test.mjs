@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { browser } from "./chromium.mjs";
-import { opened, page, shot } from "./demo-page.mjs";
+import { chartWatched, opened, page, shot } from "./demo-page.mjs";
 import { filesIn, folder, place, run } from "./place.mjs";
 import { serve } from "./serving.mjs";
 import { unzipped } from "./unzipped.mjs";
@@ -48,9 +48,10 @@ test("a server is described, and what is missing is said", { skip }, async () =>
   assert.equal(await tab.getByLabel("FHIR base").inputValue(), server.base);
   await tab.locator("#from-server .segments span", { hasText: "Group" }).click();
   await tab.getByText("Client and key", { exact: true }).click();
+  await tab.getByLabel("Scope").fill('system/*.rs "quoted"');
   await tab.getByLabel("Private key").fill('{"kty":"EC","crv":"P-384","x":"x","y":"y"}');
   await tab.getByRole("button", { name: "Fetch the export" }).click();
-  for (const text of ["The id of a Group.", "The id of the client is needed.", "This is the public key."]) await tab.getByText(text).waitFor();
+  for (const text of ["The id of a Group.", "The id of the client is needed.", "This is the public key.", "Scopes with blanks between them"]) await tab.getByText(text).waitFor();
   assert.equal(await tab.evaluate(() => document.activeElement.id), "group");
   assert.match(await tab.locator("#command").textContent(), /^fhirehose pull \S+ -o out \\\n {2}--group ID \\\n {2}--client-id ID/);
   assert.ok(await tab.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
@@ -65,7 +66,9 @@ test("an open server, the page's own", { skip }, async () => {
   const { tab, context, complaints } = await opened(chromium, server);
   await choose(tab, "A server");
   await choose(tab, "System");
+  const growing = await chartWatched(tab);
   await fetched(tab);
+  assert.ok((await growing()) > 0, "the chart is there before the end");
   await shot(tab, "server-result");
   assert.deepEqual(complaints, []);
   await context.close();
@@ -88,6 +91,14 @@ test("a server of another origin, with a client and its key", { skip }, async ()
   await choose(tab, "Client and key");
   await tab.getByLabel("Client id").fill("page");
   await tab.setInputFiles("#key-file", keys("test-only.jwks.json"));
+  // A token of another scope lets nothing of this be read.
+  await tab.getByLabel("Scope").fill(" system/Patient.rs  system/Group.rs ");
+  await tab.locator("#command", { hasText: "--scope 'system/Patient.rs system/Group.rs'" }).waitFor();
+  await tab.getByLabel("Types", { exact: true }).fill("Patient,Condition");
+  await tab.getByRole("button", { name: "Fetch the export" }).click();
+  await tab.locator("#said.bad").waitFor();
+  assert.match(await tab.locator("#said").textContent(), /scope/i);
+  await tab.getByLabel("Scope").fill("");
   await fetched(tab);
   // The key is nowhere but in its field.
   const kept = await tab.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]));
@@ -99,7 +110,7 @@ test("a server of another origin, with a client and its key", { skip }, async ()
   await tab.locator("#rate", { hasText: "not allow this page (CORS)" }).waitFor();
   await tab.locator("#cancel").click();
   await tab.getByText("Cancelled; nothing is kept.").waitFor();
-  const own = complaints.filter((text) => !/CORS|401|net::ERR_FAILED/.test(text));
+  const own = complaints.filter((text) => !/CORS|401|403|net::ERR_FAILED/.test(text));
   assert.deepEqual(own, []);
   await context.close();
 });

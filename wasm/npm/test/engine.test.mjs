@@ -41,7 +41,10 @@ async function same(data, [request, flags], workers) {
   // Half of them from memory: only those can be handed to a worker of Node.
   const blobOf = (path, index) => (index % 2 ? new Blob([readFileSync(path)]) : openAsBlob(path));
   const blobs = await Promise.all(inputs.map(async (path, index) => Object.assign(await blobOf(path, index), { name: path })));
-  const exported = await api.filterFiles(blobs, { ...request, transactionTime: time }, { workers });
+  const progress = [];
+  const exported = await api.filterFiles(blobs, { ...request, transactionTime: time }, { workers, onProgress: (step) => progress.push(step) });
+  assert.deepEqual(progress.at(-1).types, exported.report.types);
+  assert.equal(progress.at(-1).bytes, progress.at(-1).total);
   const files = { "manifest.json": exported.manifest };
   for (const { file, blob } of exported.files) files[file] = Buffer.from(await blob.arrayBuffer()).toString("latin1");
   const expected = filesIn(out);

@@ -3,7 +3,7 @@
 use fhirehose_core::client::{FileState, Known, Lines, Select};
 use fhirehose_core::frame::MAX_MAX_LINE;
 use fhirehose_core::quote::Tree;
-use fhirehose_core::report::Report;
+use fhirehose_core::report::{Report, TypeCount};
 use fhirehose_core::sink::{FileKind, FileName, Sink};
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -109,6 +109,23 @@ impl Download {
     #[must_use]
     pub fn lines(&self) -> f64 {
         self.lines.count() as f64
+    }
+
+    /// Counts of the types so far, as JSON. What is taken as it comes is of the type that the manifest names.
+    #[must_use]
+    pub fn counts(&self) -> String {
+        let whole = match &self.content {
+            Content::Engine(run) => return run.counts(),
+            Content::Whole(whole) => whole,
+        };
+        let count = TypeCount {
+            type_name: whole.name.type_name.clone(),
+            read: self.lines.count(),
+            kept: self.lines.count(),
+            bytes: whole.written,
+        };
+        let is_output = whole.name.kind == FileKind::Output && count.read > 0;
+        report::counts(is_output.then_some(&count).into_iter()).pretty()
     }
 
     /// What is remembered of it when it is complete, as JSON.
@@ -233,14 +250,6 @@ struct Came {
 
 fn filtered(came: &Came, report: &Report) -> Tree {
     let types = report.types.iter().filter(|of_type| of_type.read > 0);
-    let types = types.map(|of_type| {
-        Tree::Object(vec![
-            ("type", Tree::text(of_type.type_name.as_str())),
-            ("read", Tree::Number(of_type.read)),
-            ("kept", Tree::Number(of_type.kept)),
-            ("keptBytes", Tree::Number(of_type.bytes)),
-        ])
-    });
     let parts = report.files.iter().map(|file| {
         Tree::Object(vec![
             ("kind", Tree::text(report::kind(file.name.kind))),
@@ -255,7 +264,7 @@ fn filtered(came: &Came, report: &Report) -> Tree {
         ("kept", Tree::Number(report.kept())),
         ("foreign", Tree::Number(0)),
         ("filtered", Tree::Boolean(true)),
-        ("types", Tree::List(types.collect())),
+        ("types", report::counts(types)),
         ("bad", report::bad_kinds(report)),
         ("places", report::bad_places(report)),
         ("parts", Tree::List(parts.collect())),

@@ -1,6 +1,7 @@
 // A client of a bulk export: kick-off, status, manifest, downloads, deletion; the decisions are the module's.
 
 import { FhirehoseError, wrongArgument } from "../errors.js";
+import type { TypeCount } from "../export.js";
 import type { ExportRequest } from "../plan.js";
 import type { Exported } from "../save.js";
 import { Driver } from "./driver.js";
@@ -67,6 +68,8 @@ export interface BulkProgress {
   /** Bytes and lines of NDJSON that have come, those of complete files from before a reload included. */
   readonly bytes: number;
   readonly lines: number;
+  /** Counts per type as they stand, of what has come; the last ones are those of the report. */
+  readonly types: readonly TypeCount[];
 }
 
 /** A complete export. */

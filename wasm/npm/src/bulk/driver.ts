@@ -3,11 +3,15 @@
 import type { Bulk } from "../glue.js";
 import { BulkError, FhirehoseError, fromModule } from "../errors.js";
 import { loaded } from "../module.js";
+import type { TypeCount } from "../export.js";
 import { spelled } from "../plan.js";
+import { Tally } from "../tally.js";
 import type { BulkOptions, BulkProgress, BulkResult } from "./client.js";
-import { attempt, stored, type FetchStep, type Receipt } from "./download.js";
+import { attempt, type FetchStep, type Receipt } from "./download.js";
 import { call, Trouble, type Pair } from "./http.js";
-import { resultOf } from "./result.js";
+import type { Incoming } from "./incoming.js";
+import { stored } from "./parts.js";
+import { countsOf, resultOf } from "./result.js";
 import type { Token } from "./token.js";
 
 interface SendStep {
@@ -33,6 +37,8 @@ type Step =
 const CALL = 300_000;
 /** Time between two reports of progress, in milliseconds. */
 const TOLD_EVERY = 100;
+/** Most downloads at once. */
+const PARALLEL = 6;
 /** What begins the first line of a store: what was asked for. */
 const SAVED = "fhirehose-bulk";
 
@@ -50,6 +56,9 @@ export class Driver {
   #tasks = new Set<Promise<void>>();
   #serial = now().toString(36);
   #came = { bytes: 0, lines: 0 };
+  /** Files that have begun to come, while nobody fetches the rest. */
+  #held = new Map<number, Incoming>();
+  #tally = new Tally();
   #toldAt = 0;
   /** When it has ended, with the error that it has ended with. */
   #ended!: Promise<unknown>;
@@ -77,6 +86,7 @@ export class Driver {
     } finally {
       this.#end.abort(new DOMException("the client has ended", "AbortError"));
       await Promise.allSettled(this.#tasks);
+      await Promise.allSettled([...this.#held.values()].map((incoming) => incoming.abandon()));
       signal?.removeEventListener("abort", stop);
       free(this.#bulk);
       release();
@@ -88,7 +98,7 @@ export class Driver {
     await this.#open();
     await this.#drive();
     const result = await resultOf(this.#bulk, this.#receipts(), this.#options.store);
-    this.#tell(true);
+    this.#tell(true, result.report.types);
     return result;
   }
 
@@ -152,6 +162,7 @@ export class Driver {
       receipt.parts.forEach(({ name }) => names.delete(name));
       this.#came.bytes += receipt.bytes;
       this.#came.lines += receipt.lines;
+      this.#tally.set(file, countsOf(receipt));
     }
     for (const name of names) await stored(() => store.remove(name));
   }
@@ -275,20 +286,37 @@ export class Driver {
       this.#came.lines += lines;
       this.#tell(false);
     };
-    try {
-      const around = { fetch, store, signal: this.#end.signal, token: this.#token, stall: stall * 1000, ignoreCounts, serial: this.#serial, came };
-      const ended = await attempt(this.#bulk, step, around);
-      this.#happen(() => {
-        if ("receipt" in ended) this.#bulk.fetched(step.file, JSON.stringify(ended.receipt), now());
-        else this.#bulk.refused(step.file, ended.got.status, JSON.stringify(ended.got.headers), ended.got.body, now());
-      });
-    } catch (error) {
-      if (!(error instanceof Trouble)) throw error;
-      this.#happen(() => this.#bulk.missed(step.file, error.word, false, now()));
+    const counted = (types: readonly TypeCount[]): void => this.#tally.set(step.file, types);
+    const around = { fetch, store, signal: this.#end.signal, token: this.#token, stall: stall * 1000, ignoreCounts, serial: this.#serial, came, counted };
+    const before = this.#held.get(step.file);
+    this.#held.delete(step.file);
+    const ended = await attempt(this.#bulk, step, before, around);
+    if ("receipt" in ended) {
+      counted(countsOf(ended.receipt));
+      // Of what has ended is told at once.
+      this.#toldAt = 0;
+      this.#happen(() => this.#bulk.fetched(step.file, JSON.stringify(ended.receipt), now()));
+      return;
     }
+    const isHeld = await this.#hold(step.file, ended.held);
+    this.#happen(() => {
+      if ("trouble" in ended) this.#bulk.missed(step.file, ended.trouble, isHeld && ended.progress, now());
+      else this.#bulk.refused(step.file, ended.got.status, JSON.stringify(ended.got.headers), ended.got.body, now());
+    });
   }
 
-  #tell(isOver: boolean): void {
+  /** Keeps what has come of a file. Each takes memory: where very many connections break, files begin anew instead. */
+  async #hold(file: number, incoming: Incoming | undefined): Promise<boolean> {
+    if (incoming !== undefined && this.#held.size < 2 * (this.#options.parallel ?? PARALLEL)) {
+      this.#held.set(file, incoming);
+      return true;
+    }
+    this.#tally.remove(file);
+    await incoming?.abandon();
+    return false;
+  }
+
+  #tell(isOver: boolean, types?: readonly TypeCount[]): void {
     const { onProgress } = this.#options;
     if (onProgress === undefined || (!isOver && now() - this.#toldAt < TOLD_EVERY)) return;
     this.#toldAt = now();
@@ -301,6 +329,7 @@ export class Driver {
       done: isOver ? this.#bulk.fileCount() : (phase.done ?? 0),
       isComplete: isOver || phase.isComplete === true,
       ...this.#came,
+      types: types ?? this.#tally.types(),
     });
   }
 
@@ -347,7 +376,7 @@ function optionsOf(options: BulkOptions, begunAt: string): string {
     enforce,
     hasToken: token !== undefined,
     tokenOrigins,
-    parallel: parallel ?? 6,
+    parallel: parallel ?? PARALLEL,
     keepJob,
     lenient,
     partial,

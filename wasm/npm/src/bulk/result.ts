@@ -2,11 +2,12 @@
 
 import type { Bulk } from "../glue.js";
 import { FhirehoseError, fromModule } from "../errors.js";
-import type { Report } from "../export.js";
+import type { Report, TypeCount } from "../export.js";
 import { merged } from "../merged.js";
 import type { ExportedFile } from "../save.js";
 import type { BulkResult } from "./client.js";
-import { stored, type Receipt } from "./download.js";
+import type { Receipt } from "./download.js";
+import { stored } from "./parts.js";
 import type { BulkStore } from "./store.js";
 
 export async function resultOf(bulk: Bulk, receipts: readonly { file: number; receipt: Receipt }[], store: BulkStore): Promise<BulkResult> {
@@ -47,17 +48,21 @@ function outputOf(bulk: Bulk, receipts: readonly { file: number; receipt: Receip
   }
 }
 
-/** A file that was taken as it came has as many resources as lines. */
-function reportOf({ lines, bytes, kept, types, bad, places, filtered, parts }: Receipt): Report {
-  const output = parts.filter(({ kind }) => kind === "output");
-  const asItCame = output.map(({ type, count, bytes }) => ({ type, read: count, kept: count, keptBytes: bytes }));
-  const ofTypes = filtered ? types : asItCame;
+/** Counts of a file. One that was taken as it came has as many resources as lines. */
+export function countsOf({ types, filtered, parts }: Receipt): readonly TypeCount[] {
+  if (filtered) return types;
+  return parts.filter(({ kind }) => kind === "output").map(({ type, count, bytes }) => ({ type, read: count, kept: count, keptBytes: bytes }));
+}
+
+function reportOf(receipt: Receipt): Report {
+  const { lines, bytes, bad, places } = receipt;
+  const ofTypes = countsOf(receipt);
   return {
     inputs: 1,
     bytes,
     lines,
     read: ofTypes.reduce((sum, { read }) => sum + read, 0),
-    kept: filtered ? kept : asItCame.reduce((sum, { kept }) => sum + kept, 0),
+    kept: ofTypes.reduce((sum, { kept }) => sum + kept, 0),
     keptBytes: ofTypes.reduce((sum, { keptBytes }) => sum + keptBytes, 0),
     types: ofTypes,
     files: [],
