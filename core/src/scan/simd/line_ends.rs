@@ -56,7 +56,7 @@ pub fn line_ends(block: &[u8], pairs: &[[u8; 2]], found: &mut LineEnds) {
         _ => line_ends_vectors([], block, found),
     }
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-    line_ends_simd128(if pairs.len() > MOST_PAIRS { &[] } else { pairs }, block, found);
+    simd128::line_ends(block, pairs, found);
     #[cfg(not(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128"))))]
     line_ends_searched(block, pairs, found);
 }
@@ -170,41 +170,68 @@ fn line_ends_sse2<const N: usize>(pairs: [[u8; 2]; N], block: &[u8], found: &mut
 }
 
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-fn line_ends_simd128(pairs: &[[u8; 2]], block: &[u8], found: &mut LineEnds) {
+mod simd128 {
     use std::arch::wasm32::{
         i8x16_bitmask, i8x16_eq, i8x16_splat, u8x16_le, v128, v128_and, v128_any_true, v128_load, v128_or,
     };
-    let of = |byte: u8| i8x16_splat(byte as i8);
-    let (newline, backslash, letter) = (of(b'\n'), of(b'\\'), of(b'u'));
-    let (close, open, blank) = (of(b'}'), of(b'{'), of(b' '));
-    // Where there are fewer, the last one is looked for again: no loop over them inside the loop over the block.
-    let nth = |n: usize| pairs.get(n).or(pairs.last()).map_or([newline; 2], |pair| pair.map(of));
-    let [first, second, third] = [nth(0), nth(1), nth(2)];
-    let begins = |bytes: [v128; 2], pair: [v128; 2]| v128_and(i8x16_eq(bytes[0], pair[0]), i8x16_eq(bytes[1], pair[1]));
-    let bits = |bytes| u64::from(i8x16_bitmask(bytes));
-    let (mut at, mut odd) = (0, false);
-    while at + 17 <= block.len() {
-        // SAFETY: the loop condition keeps 17 bytes inside the block; the loads have no alignment demand.
-        let bytes = unsafe {
-            let from = block.as_ptr().add(at);
-            [v128_load(from.cast::<v128>()), v128_load(from.add(1).cast::<v128>())]
-        };
-        let newlines = i8x16_eq(bytes[0], newline);
-        let escapes = begins(bytes, [backslash, letter]);
-        let opens = v128_or(i8x16_eq(bytes[1], open), u8x16_le(bytes[1], blank));
-        let joints = v128_and(i8x16_eq(bytes[0], close), opens);
-        let any = v128_or(
-            begins(bytes, first),
-            v128_or(begins(bytes, second), begins(bytes, third)),
-        );
-        if v128_any_true(v128_or(v128_or(newlines, escapes), v128_or(joints, any))) {
-            let any = if pairs.is_empty() { 0 } else { bits(any) };
-            let odds = bits(escapes) | joined(block, at, bits(joints));
-            odd = tell_ends(at, [bits(newlines), odds, any], odd, found);
-        }
-        at += 16;
+
+    use super::{LineEnds, joined, line_ends_bytes, tell_ends};
+
+    /// 16 bytes from a place on, and from the next.
+    type Bytes = [v128; 2];
+
+    #[inline(always)]
+    fn of(byte: u8) -> v128 {
+        i8x16_splat(byte as i8)
     }
-    line_ends_bytes(block, pairs, at, odd, found);
+
+    #[inline(always)]
+    fn begins(bytes: Bytes, pair: [u8; 2]) -> v128 {
+        v128_and(i8x16_eq(bytes[0], of(pair[0])), i8x16_eq(bytes[1], of(pair[1])))
+    }
+
+    /// The loop is compiled for each number of pairs: one over them inside it would take half of the time.
+    #[inline]
+    pub(super) fn line_ends(block: &[u8], pairs: &[[u8; 2]], found: &mut LineEnds) {
+        match *pairs {
+            [one] => with(block, pairs, |bytes| begins(bytes, one), found),
+            [one, other] => with(
+                block,
+                pairs,
+                |bytes| v128_or(begins(bytes, one), begins(bytes, other)),
+                found,
+            ),
+            [one, other, third] => {
+                let any = |bytes| v128_or(v128_or(begins(bytes, one), begins(bytes, other)), begins(bytes, third));
+                with(block, pairs, any, found);
+            }
+            _ => with(block, &[], |_| of(0), found),
+        }
+    }
+
+    #[inline(always)]
+    fn with(block: &[u8], pairs: &[[u8; 2]], begins_any: impl Fn(Bytes) -> v128, found: &mut LineEnds) {
+        let bits = |bytes| u64::from(i8x16_bitmask(bytes));
+        let (mut at, mut odd) = (0, false);
+        while at + 17 <= block.len() {
+            // SAFETY: the loop condition keeps 17 bytes inside the block; the loads have no alignment demand.
+            let bytes = unsafe {
+                let from = block.as_ptr().add(at);
+                [v128_load(from.cast::<v128>()), v128_load(from.add(1).cast::<v128>())]
+            };
+            let newlines = i8x16_eq(bytes[0], of(b'\n'));
+            let escapes = begins(bytes, *b"\\u");
+            let opens = v128_or(i8x16_eq(bytes[1], of(b'{')), u8x16_le(bytes[1], of(b' ')));
+            let joints = v128_and(i8x16_eq(bytes[0], of(b'}')), opens);
+            let any = begins_any(bytes);
+            if v128_any_true(v128_or(v128_or(newlines, escapes), v128_or(joints, any))) {
+                let odds = bits(escapes) | joined(block, at, bits(joints));
+                odd = tell_ends(at, [bits(newlines), odds, bits(any)], odd, found);
+            }
+            at += 16;
+        }
+        line_ends_bytes(block, pairs, at, odd, found);
+    }
 }
 
 /// Those of the closing braces before a blank, or what is below one, or an opening brace, that an opening one follows indeed.
