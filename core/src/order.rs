@@ -88,14 +88,12 @@ impl<K: Ord, V> Map<K, V> {
         self.place(key).ok().map(|at| &mut self.entries[at].1)
     }
 
-    /// Takes a key out, if it is there.
-    pub fn remove<Q: Ord + ?Sized>(&mut self, key: &Q)
+    /// Takes a key out, if it is there; gives what belonged to it.
+    pub fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
     {
-        if let Ok(at) = self.place(key) {
-            self.entries.remove(at);
-        }
+        self.place(key).ok().map(|at| self.entries.remove(at).1)
     }
 
     /// The entries from this key on, in order.

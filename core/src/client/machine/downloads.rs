@@ -1,12 +1,14 @@
 //! The files of an export, and which of them may begin now: how many at once each server likes is learned.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use super::super::journal::Listed;
 use super::super::settings::Millis;
 use super::super::step::FileNo;
 use super::super::url;
 use super::host::Host;
+use crate::names::Named;
+use crate::order::Map;
 use crate::sink::FileKind;
 
 /// Where a file stands.
@@ -62,24 +64,28 @@ pub(super) struct Flight {
     pub(super) walk: u32,
 }
 
+/// Hosts or files behind what they are ordered by, if by anything but their own number. One type for all: each has a tree of
+/// its own in the compiled module.
+type Queue = BTreeSet<(u64, usize)>;
+
 /// All files, and who may begin.
 #[derive(Clone, Debug)]
 pub(super) struct Downloads {
     files: Vec<File>,
     hosts: Vec<Host>,
-    by_origin: BTreeMap<String, usize>,
+    by_origin: Named<usize>,
     /// Hosts with files that are ready, and room for one more.
-    open: BTreeSet<usize>,
+    open: Queue,
     /// The host that began last: the next one goes first.
     turn: usize,
-    active: BTreeMap<FileNo, Flight>,
+    active: Map<FileNo, Flight>,
     /// Redirected: they go on in the place that they have.
     onward: VecDeque<FileNo>,
-    later: BTreeSet<(Millis, FileNo)>,
-    held: BTreeSet<(Millis, usize)>,
-    /// By list and a hash of the URL.
-    seen: BTreeMap<(FileKind, u64), FileNo>,
-    stale: BTreeSet<FileNo>,
+    later: Queue,
+    held: Queue,
+    /// By a hash of list and URL.
+    seen: Queue,
+    stale: Queue,
     safe: usize,
     lost: usize,
     starts: u64,
@@ -91,15 +97,15 @@ impl Downloads {
         Downloads {
             files: Vec::new(),
             hosts: Vec::new(),
-            by_origin: BTreeMap::new(),
-            open: BTreeSet::new(),
+            by_origin: Named::default(),
+            open: Queue::new(),
             turn: 0,
-            active: BTreeMap::new(),
+            active: Map::default(),
             onward: VecDeque::new(),
-            later: BTreeSet::new(),
-            held: BTreeSet::new(),
-            seen: BTreeMap::new(),
-            stale: BTreeSet::new(),
+            later: Queue::new(),
+            held: Queue::new(),
+            seen: Queue::new(),
+            stale: Queue::new(),
             safe: 0,
             lost: 0,
             starts: 0,
@@ -110,7 +116,7 @@ impl Downloads {
     /// Takes in a file; `wrong` says why its URL cannot be fetched.
     pub(super) fn add(&mut self, listed: Listed, wrong: Option<&'static str>, walk: u32) -> FileNo {
         let file = self.files.len();
-        self.seen.entry((listed.kind, hash(&listed.url))).or_insert(file);
+        self.seen.insert((hash(listed.kind, &listed.url), file));
         self.files.push(File {
             listed,
             state: State::Later,
@@ -133,8 +139,14 @@ impl Downloads {
     /// The file of that list that has been listed with this URL before. Where two URLs have one hash, only the first of them is
     /// found.
     pub(super) fn listed_before(&self, kind: FileKind, target: &str) -> Option<FileNo> {
-        let file = *self.seen.get(&(kind, hash(target)))?;
-        (self.files[file].listed.url == target).then_some(file)
+        let hash = hash(kind, target);
+        let &(_, file) = self
+            .seen
+            .range((hash, 0)..)
+            .next()
+            .filter(|(other, _)| *other == hash)?;
+        let listed = &self.files[file].listed;
+        (listed.kind == kind && listed.url == target).then_some(file)
     }
 
     /// Gives a file its URL anew. One that waited for that begins next.
@@ -148,14 +160,14 @@ impl Downloads {
                 self.enlist(file, false);
             }
         }
-        if self.stale.remove(&file) {
+        if self.stale.remove(&(0, file)) {
             self.enlist(file, true);
         }
     }
 
     fn host_of(&mut self, file: FileNo) -> Option<usize> {
         let origin = url::origin(&self.files[file].listed.url)?;
-        let host = *self.by_origin.entry(origin).or_insert_with(|| {
+        let host = *self.by_origin.slot_with(&origin, || {
             self.hosts.push(Host::new(self.parallel));
             self.hosts.len() - 1
         });
@@ -223,8 +235,8 @@ impl Downloads {
         }
         let mut after = self.turn + 1;
         for _ in 0..self.open.len() {
-            let found = self.open.range(after..).next().or_else(|| self.open.first());
-            let host = *found?;
+            let found = self.open.range((0, after)..).next().or_else(|| self.open.first());
+            let &(_, host) = found?;
             after = host + 1;
             let file = self.front_of(host);
             if let Some(file) = file.filter(|&file| passes(&self.files[file])) {
@@ -290,7 +302,7 @@ impl Downloads {
 
     /// All under way are of no account any more.
     pub(super) fn drop_active(&mut self) {
-        let active: Vec<FileNo> = self.active.keys().copied().collect();
+        let active: Vec<FileNo> = self.active.iter().map(|(file, _)| *file).collect();
         for file in active {
             self.end(file);
             self.enlist(file, true);
@@ -344,7 +356,7 @@ impl Downloads {
     /// It waits for a fresh URL.
     pub(super) fn make_stale(&mut self, file: FileNo) {
         self.files[file].state = State::Stale;
-        self.stale.insert(file);
+        self.stale.insert((0, file));
     }
 
     /// It is given up.
@@ -359,7 +371,7 @@ impl Downloads {
 
     /// No fresh URLs will come.
     pub(super) fn lose_stale(&mut self, why: &str) {
-        for file in std::mem::take(&mut self.stale) {
+        for (_, file) in std::mem::take(&mut self.stale) {
             let own = self.files[file].why.take().unwrap_or_default();
             self.lose(file, format!("{own}; {why}"));
         }
@@ -399,10 +411,15 @@ impl Downloads {
         let Some(host) = self.files[file].host else { return };
         self.hosts[host].is_dead = Some(why.to_owned());
         let ready = std::mem::take(&mut self.hosts[host].ready);
-        let later = self.later.iter().map(|(_, file)| *file);
-        let later: Vec<FileNo> = later.filter(|&file| self.files[file].host == Some(host)).collect();
-        self.later.retain(|(_, file)| self.files[*file].host != Some(host));
-        for file in ready.into_iter().chain(later) {
+        let later = self
+            .later
+            .iter()
+            .filter(|(_, file)| self.files[*file].host == Some(host));
+        let later: Vec<_> = later.copied().collect();
+        for due in &later {
+            self.later.remove(due);
+        }
+        for file in ready.into_iter().chain(later.into_iter().map(|(_, file)| file)) {
             let found = &self.files[file];
             if matches!(found.state, State::Ready | State::Later) && found.host == Some(host) {
                 self.lose(file, why.to_owned());
@@ -414,9 +431,9 @@ impl Downloads {
     /// Whether a host is among those that may begin one.
     fn look_at(&mut self, host: usize) {
         if self.hosts[host].has_room() {
-            self.open.insert(host);
+            self.open.insert((0, host));
         } else {
-            self.open.remove(&host);
+            self.open.remove(&(0, host));
         }
     }
 
@@ -459,7 +476,10 @@ impl Downloads {
 }
 
 /// FNV-1a: what is found by it is compared in full.
-fn hash(text: &str) -> u64 {
+fn hash(kind: FileKind, text: &str) -> u64 {
     let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, step)
+    [kind as u8]
+        .into_iter()
+        .chain(text.bytes())
+        .fold(0xcbf2_9ce4_8422_2325, step)
 }
