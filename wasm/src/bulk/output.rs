@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use fhirehose_core::client::json::{self, Node};
 use fhirehose_core::client::{Client, FileNo, undone};
 use fhirehose_core::manifest::{Generation, ManifestFacts, manifest};
+use fhirehose_core::order;
 use fhirehose_core::plan::Plan;
 use fhirehose_core::quote::Tree;
 use fhirehose_core::report::{FileEntry, Report};
@@ -44,7 +45,9 @@ pub(super) fn output(client: &Client, plan: Option<&Plan>, receipts: &str) -> Op
         }
     }
     let mut order: Vec<usize> = (0..told.entries.len()).collect();
-    order.sort_by(|&one, &other| told.entries[one].name.cmp(&told.entries[other].name));
+    order::sort_by(&mut order, |&one, &other| {
+        told.entries[one].name.cmp(&told.entries[other].name)
+    });
     let facts = client.facts();
     let manifest_facts = ManifestFacts {
         generation: Generation::default(),

@@ -37,7 +37,7 @@ fn matched_by(by: By, known: &[(FileNo, &Listed)], found: &[&Listed]) -> Option<
         By::UrlWithoutQuery => are_single(files, |listed| in_list(by, listed)),
         By::Place => are_single(files, |listed| {
             let name = listed.type_name.as_deref().unwrap_or_default();
-            format!("{:?} {:?} {name}", listed.kind, listed.count)
+            format!("{} {:?} {name}", listed.kind as u8, listed.count)
         }),
     };
     // Several of one key may have changed their places: one would come twice, and another never.
@@ -101,7 +101,7 @@ fn are_named(files: &[&Listed]) -> bool {
 
 /// The key of a file, with the list that it is in.
 fn in_list(by: By, listed: &Listed) -> String {
-    format!("{:?} {}", listed.kind, key(by, listed))
+    format!("{} {}", listed.kind as u8, key(by, listed))
 }
 
 fn key(by: By, listed: &Listed) -> &str {
