@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use memchr::memmem;
-use smallvec::SmallVec;
 
 use super::packed::Packed;
 use crate::scan::simd::line_ends::{LineEnds, MOST_PAIRS, line_ends};
@@ -24,7 +23,7 @@ pub(super) struct Search {
 
 /// By which two bytes, from a place in it on, each literal is found; empty: by all of it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Pairs(SmallVec<[usize; MOST_PAIRS]>);
+pub(crate) struct Pairs(Vec<usize>);
 
 impl Search {
     pub(super) fn new(texts: Vec<Vec<u8>>) -> Search {
@@ -54,9 +53,11 @@ impl Search {
     }
 
     pub(super) fn look<'l>(&'l self, pairs: &'l Pairs, block: &'l [u8], found: &mut LineEnds) -> Hits<'l> {
-        let each = self.texts.iter().zip(&pairs.0);
-        let bytes: SmallVec<[[u8; 2]; MOST_PAIRS]> = each.map(|(text, &at)| [text[at], text[at + 1]]).collect();
-        line_ends(block, &bytes, found);
+        let mut bytes = [[0; 2]; MOST_PAIRS];
+        for (bytes, (text, &at)) in bytes.iter_mut().zip(self.texts.iter().zip(&pairs.0)) {
+            *bytes = [text[at], text[at + 1]];
+        }
+        line_ends(block, &bytes[..pairs.0.len().min(MOST_PAIRS)], found);
         Hits {
             search: self,
             pairs,
