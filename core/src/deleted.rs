@@ -65,7 +65,7 @@ impl Deleted {
             return Verdict::Stands;
         };
         let id = id.decode();
-        let Some(deleted) = times.get(&*id) else {
+        let Some(deleted) = times.get(&id) else {
             return Verdict::Stands;
         };
         let updated = resource.get("meta").and_then(|meta| meta.get("lastUpdated"));

@@ -100,7 +100,7 @@ pub fn did_you_mean<'a>(written: &str, known: impl IntoIterator<Item = &'a str>)
     closest(written, &mut known.into_iter())
 }
 
-fn closest<'a>(written: &str, known: &mut dyn Iterator<Item = &'a str>) -> Option<String> {
+fn closest(written: &str, known: &mut dyn Iterator<Item = &str>) -> Option<String> {
     let lower = written.to_ascii_lowercase();
     let best = known
         // Names of another length are not close; the distance of a long text would be slow to find.
