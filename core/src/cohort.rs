@@ -1,9 +1,9 @@
 //! Who is in a Group: members by status and period, nested groups, once each (SPEC 4.4).
 
-use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
 use crate::ids::IdSet;
+use crate::names::Named;
 use crate::scan::json::Json;
 use crate::search::kind::date::{self, Nanos};
 use crate::search::kind::reference;
@@ -14,7 +14,7 @@ use crate::search::leaf::Leaf;
 pub struct Groups {
     at: Nanos,
     base: Option<String>,
-    groups: HashMap<String, Group>,
+    groups: Named<Group>,
 }
 
 #[derive(Debug, Default)]
@@ -36,7 +36,7 @@ pub struct LeftOut {
     /// Their period does not cover the instant, or cannot be read.
     pub outside_period: u64,
     /// Members of other types, by type.
-    pub other_types: BTreeMap<String, u64>,
+    pub other_types: Named<u64>,
     /// Members on other servers, or told by identifier or display alone.
     pub elsewhere: u64,
 }
@@ -78,7 +78,7 @@ impl Groups {
         Groups {
             at,
             base: base.map(|base| base.trim_end_matches('/').to_owned()),
-            groups: HashMap::new(),
+            groups: Named::default(),
         }
     }
 
@@ -97,7 +97,9 @@ impl Groups {
         }
         match self.groups.get_mut(&id) {
             Some(other) => other.differs |= other.content != group.content,
-            None => drop(self.groups.insert(id, group)),
+            None => {
+                self.groups.slot_with(&id, || group);
+            }
         }
     }
 
@@ -120,7 +122,7 @@ impl Groups {
         match target {
             Some(("Patient", id)) => drop(group.patients.insert(id.as_bytes())),
             Some(("Group", id)) => group.groups.push(id.to_owned()),
-            Some((other, _)) => *group.left_out.other_types.entry(other.to_owned()).or_default() += 1,
+            Some((other, _)) => *group.left_out.other_types.slot(other) += 1,
             None => group.left_out.elsewhere += 1,
         }
     }
@@ -128,11 +130,12 @@ impl Groups {
     /// The patients of a group. Groups may hold each other; each is looked into once. One that occurs twice with
     /// different content is an error if it is among them.
     pub fn resolve(&self, id: &str) -> Result<Resolved, GroupError> {
-        if !self.groups.contains_key(id) {
+        if self.groups.get(id).is_none() {
             return Err(GroupError::Unknown(id.to_owned()));
         }
         let mut resolved = Resolved::default();
-        let mut seen = HashSet::from([id.to_owned()]);
+        let mut seen = Named::default();
+        seen.add(id);
         let mut open = vec![id.to_owned()];
         while let Some(next) = open.pop() {
             let Some(group) = self.groups.get(&next) else {
@@ -144,13 +147,7 @@ impl Groups {
             }
             resolved.patients.extend(group.patients.iter());
             resolved.left_out.add(&group.left_out);
-            open.extend(
-                group
-                    .groups
-                    .iter()
-                    .filter(|nested| seen.insert((*nested).clone()))
-                    .cloned(),
-            );
+            open.extend(group.groups.iter().filter(|nested| seen.add(nested)).cloned());
         }
         Ok(resolved)
     }
@@ -161,8 +158,8 @@ impl LeftOut {
         self.inactive += other.inactive;
         self.outside_period += other.outside_period;
         self.elsewhere += other.elsewhere;
-        for (name, count) in &other.other_types {
-            *self.other_types.entry(name.clone()).or_default() += count;
+        for (name, count) in other.other_types.iter() {
+            *self.other_types.slot(name) += count;
         }
     }
 
@@ -182,7 +179,7 @@ impl fmt::Display for LeftOut {
         };
         part(self.inactive, "inactive");
         part(self.outside_period, "outside their period");
-        for (name, count) in &self.other_types {
+        for (name, count) in self.other_types.iter() {
             part(*count, name);
         }
         part(self.elsewhere, "elsewhere or without reference");

@@ -2,11 +2,9 @@
 //!
 //! A deletion whose time is known does not touch what was changed after it; one without a time touches everything.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-
 use crate::deletion::Deletion;
 use crate::links::Links;
+use crate::names::Named;
 use crate::order::Map;
 use crate::record;
 use crate::scan::json::Json;
@@ -18,7 +16,7 @@ use crate::search::table::Registry;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Deleted {
     /// By the type's number and the id; `None`: at a time that is not known.
-    times: Map<usize, BTreeMap<Box<str>, Option<Nanos>>>,
+    times: Map<usize, Named<Option<Nanos>>>,
 }
 
 impl Deleted {
@@ -26,26 +24,19 @@ impl Deleted {
     /// registry does not have is passed over: nothing of it is exported.
     pub fn add(&mut self, deletion: &Deletion, registry: &Registry) {
         if let Some(type_index) = registry.type_index(&deletion.type_name) {
-            self.insert(type_index, deletion.id.as_str().into(), deletion.time);
+            self.insert(type_index, &deletion.id, deletion.time);
         }
     }
 
-    fn insert(&mut self, type_index: usize, id: Box<str>, time: Option<Nanos>) {
-        match self.times.slot(type_index).entry(id) {
-            Entry::Vacant(place) => drop(place.insert(time)),
-            Entry::Occupied(mut known) => {
-                let latest = known.get().zip(time).map(|(one, other)| one.max(other));
-                known.insert(latest);
-            }
-        }
+    fn insert(&mut self, type_index: usize, id: &str, time: Option<Nanos>) {
+        let known = self.times.slot(type_index).slot_with(id, || time);
+        *known = known.zip(time).map(|(one, other)| one.max(other));
     }
 
     /// Takes in what another thread found.
     pub fn merge(&mut self, other: Deleted) {
-        for (type_index, times) in other.times {
-            for (id, time) in times {
-                self.insert(type_index, id, time);
-            }
+        for (type_index, id, time) in other.iter() {
+            self.insert(type_index, id, time);
         }
     }
 
@@ -56,7 +47,7 @@ impl Deleted {
 
     /// How many resources.
     pub fn len(&self) -> usize {
-        self.times.values().map(BTreeMap::len).sum()
+        self.times.values().map(Named::len).sum()
     }
 
     /// Whether anything of a type was deleted.
@@ -74,7 +65,7 @@ impl Deleted {
             return Verdict::Stands;
         };
         let id = id.decode();
-        let Some(deleted) = times.get(&*id) else {
+        let Some(deleted) = times.get(&id) else {
             return Verdict::Stands;
         };
         let updated = resource.get("meta").and_then(|meta| meta.get("lastUpdated"));
@@ -89,7 +80,7 @@ impl Deleted {
     pub fn iter(&self) -> impl Iterator<Item = (usize, &str, Option<Nanos>)> {
         self.times
             .iter()
-            .flat_map(|(&type_index, times)| times.iter().map(move |(id, time)| (type_index, &**id, *time)))
+            .flat_map(|(&type_index, times)| times.iter().map(move |(id, time)| (type_index, id, *time)))
     }
 
     /// Those that a request asks for, as `Type` and id: `is_asked` says it of type, id and time. What has returned since

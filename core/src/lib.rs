@@ -16,6 +16,7 @@ pub mod ids;
 pub mod links;
 pub mod manifest;
 pub mod membership;
+pub mod names;
 pub mod newest;
 pub mod order;
 pub mod outcome;

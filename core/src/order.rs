@@ -33,7 +33,28 @@ pub fn sort<T: Ord>(list: &mut [T]) {
 /// The places of the items in their order.
 fn places(len: usize, compare: &mut dyn FnMut(usize, usize) -> Ordering) -> Vec<usize> {
     let mut places: Vec<usize> = (0..len).collect();
-    places.sort_by(|one, other| compare(*one, *other));
+    let mut merged = Vec::with_capacity(len);
+    // Runs of one are in order; two that stand beside each other become one of twice the length.
+    let mut run = 1;
+    while run < len {
+        for pair in places.chunks(2 * run) {
+            let (mut first, mut second) = pair.split_at(run.min(pair.len()));
+            while let ([one, first_rest @ ..], [other, second_rest @ ..]) = (first, second) {
+                if compare(*one, *other) == Ordering::Greater {
+                    merged.push(*other);
+                    second = second_rest;
+                } else {
+                    merged.push(*one);
+                    first = first_rest;
+                }
+            }
+            merged.extend_from_slice(first);
+            merged.extend_from_slice(second);
+        }
+        std::mem::swap(&mut places, &mut merged);
+        merged.clear();
+        run *= 2;
+    }
     places
 }
 
@@ -88,14 +109,12 @@ impl<K: Ord, V> Map<K, V> {
         self.place(key).ok().map(|at| &mut self.entries[at].1)
     }
 
-    /// Takes a key out, if it is there.
-    pub fn remove<Q: Ord + ?Sized>(&mut self, key: &Q)
+    /// Takes a key out, if it is there; gives what belonged to it.
+    pub fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
     {
-        if let Ok(at) = self.place(key) {
-            self.entries.remove(at);
-        }
+        self.place(key).ok().map(|at| self.entries.remove(at).1)
     }
 
     /// The entries from this key on, in order.

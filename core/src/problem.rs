@@ -97,12 +97,15 @@ impl std::error::Error for Problems {}
 
 /// "did you mean …?" if a known name is close enough to what was written.
 pub fn did_you_mean<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let lower = written.to_lowercase();
+    closest(written, &mut known.into_iter())
+}
+
+fn closest(written: &str, known: &mut dyn Iterator<Item = &str>) -> Option<String> {
+    let lower = written.to_ascii_lowercase();
     let best = known
-        .into_iter()
         // Names of another length are not close; the distance of a long text would be slow to find.
         .filter(|name| name.len().abs_diff(written.len()) <= 3)
-        .map(|name| (distance(&lower, &name.to_lowercase()), name))
+        .map(|name| (distance(&lower, &name.to_ascii_lowercase()), name))
         .filter(|(distance, name)| *distance <= (name.len() / 3).clamp(1, 3))
         .min()?;
     Some(format!("did you mean `{}`?", best.1))

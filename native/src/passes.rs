@@ -77,7 +77,7 @@ pub(crate) enum Ended<S: Sink> {
     /// Everything that was asked for is in the sink.
     Done(Box<Exporting<S>>),
     /// The main pass saw another cohort or other deletions than it had been told: it has to be run anew with these.
-    Again(Ahead),
+    Again(Box<Ahead>),
 }
 
 /// One export while it runs.
@@ -120,11 +120,11 @@ impl Passes<'_> {
             (before, seen) => before.is_none() && seen.is_none(),
         };
         if !agrees || passed.gathered.deleted != *ahead.deleted {
-            return Ok(Ended::Again(Ahead {
+            return Ok(Ended::Again(Box::new(Ahead {
                 cohort: seen,
                 roll: roll.or_else(|| ahead.roll.clone()),
                 deleted: Arc::new(passed.gathered.deleted),
-            }));
+            })));
         }
         let Passed { router, sink, gathered } = passed;
         let mut state = State::new(gathered, found, seen.as_ref());

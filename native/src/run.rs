@@ -87,7 +87,7 @@ pub fn run_for_clients(job: &Job, told: &Told, progress: &Progress, cancel: &Can
                         same_inputs(job, &stamps, |_| is_read_again)?;
                         return flush(*exporting, &passes);
                     }
-                    Ended::Again(seen) => seen,
+                    Ended::Again(seen) => *seen,
                 }
             }
         };
@@ -117,7 +117,7 @@ type Attempt = Result<(Exported, FolderSink), Ahead>;
 fn into_folder(passes: &Passes<'_>, ahead: &Ahead, sink: FolderSink) -> Result<Attempt, JobError> {
     Ok(match passes.run(ahead, sink)? {
         Ended::Done(exporting) => Ok(finish(*exporting, passes.told)?),
-        Ended::Again(seen) => Err(seen),
+        Ended::Again(seen) => Err(*seen),
     })
 }
 
@@ -133,7 +133,7 @@ fn into_blocks(passes: &Passes<'_>, ahead: &Ahead, organize: &Organize, sink: Fo
             let sink = organizer.finish(&mut exported.report, passes.queue);
             Ok((exported, sink.map_err(pool::from_core)?))
         }
-        Ended::Again(seen) => Err(seen),
+        Ended::Again(seen) => Err(*seen),
     })
 }
 

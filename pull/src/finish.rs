@@ -68,7 +68,7 @@ pub(crate) struct Said {
     pub(crate) request: String,
     pub(crate) organized_by: Option<String>,
     /// For files that go on in others: which.
-    pub(crate) continues: HashMap<FileNo, FileNo>,
+    pub(crate) continues: Vec<(FileNo, FileNo)>,
 }
 
 /// The output in its place.

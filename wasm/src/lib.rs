@@ -5,6 +5,7 @@
 //! contents, and no input makes the module panic.
 
 pub mod bulk;
+pub mod bytes;
 pub mod fault;
 pub mod listing;
 pub mod manifest;

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::bytes::Uint8Array;
 use fhirehose_core::deletion;
 use fhirehose_core::error::Error;
 use fhirehose_core::frame::Framer;
@@ -15,7 +16,6 @@ use fhirehose_core::report::Report;
 use fhirehose_core::roll::Roll;
 use fhirehose_core::router::{Router, TypeSet};
 use fhirehose_core::sieve::{Batch, Scratch};
-use js_sys::Uint8Array;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::fault;
@@ -148,7 +148,7 @@ impl Run {
     #[must_use]
     pub fn segment_bytes(&self, index: usize) -> Uint8Array {
         let lines = self.segments.get(index).map(|segment| segment.lines.as_slice());
-        Uint8Array::from(lines.unwrap_or_default())
+        Uint8Array::of(lines.unwrap_or_default())
     }
 
     /// Path, kind and type of a file, as JSON.

@@ -1,7 +1,6 @@
 //! What of a request is held against what a server sends, line by line, and what the server is asked for.
 
-use std::collections::BTreeMap;
-
+use crate::names::Named;
 use crate::plan::Plan;
 use crate::plan::associated::{Found, Stage};
 use crate::problem::Problems;
@@ -71,11 +70,11 @@ pub fn asks_for_elements(request: &Request, is_enforced: bool) -> bool {
 /// What a server did not do of what it was asked, as far as what it sent shows: for each type the resources that came (`read`)
 /// and those that were kept.
 pub fn undone<'t>(plan: &Plan, seen: impl IntoIterator<Item = (&'t str, u64, u64)>) -> Vec<String> {
-    let mut dropped: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut dropped: Named<u64> = Named::default();
     for (name, read, kept) in seen {
-        *dropped.entry(name).or_default() += read.saturating_sub(kept);
+        *dropped.slot(name) += read.saturating_sub(kept);
     }
-    let text = |(name, count): (&str, u64)| {
+    let text = |(name, count): (&str, &u64)| {
         let index = plan.registry().type_index(name);
         let cause = match index.and_then(|index| plan.type_plan(index)) {
             None => "no type that was asked for, or none that can be a patient's",
@@ -84,7 +83,7 @@ pub fn undone<'t>(plan: &Plan, seen: impl IntoIterator<Item = (&'t str, u64, u64
         };
         format!("the server sent {count} {name} that it was not asked for ({cause}); they were dropped")
     };
-    dropped.into_iter().filter(|(_, count)| *count > 0).map(text).collect()
+    dropped.iter().filter(|(_, count)| **count > 0).map(text).collect()
 }
 
 #[cfg(test)]

@@ -12,11 +12,12 @@ pub(super) struct Asked {
     pub(super) is_absurd: bool,
 }
 
+// In thousandths of what the header says.
 /// A wait that cannot be meant as seconds: 2001 as seconds since 1970, and 31 years as a wait.
-const FIRST_EPOCH_SECOND: f64 = 1e9;
+const FIRST_EPOCH_SECOND: u64 = 1_000_000_000_000;
 /// 1973 in milliseconds since 1970; as seconds it would be the year 5138.
-const FIRST_EPOCH_MILLI: f64 = 1e11;
-const LAST_EPOCH_MILLI: f64 = 1e14;
+const FIRST_EPOCH_MILLI: u64 = 100 * FIRST_EPOCH_SECOND;
+const LAST_EPOCH_MILLI: u64 = 100_000 * FIRST_EPOCH_SECOND;
 
 /// The longest wait that the headers ask for; `None` where they say nothing that can be read. Instants are held against the
 /// answer's own `Date`, because clocks differ.
@@ -50,20 +51,52 @@ fn wait(text: &str, now: Millis) -> Option<Millis> {
     if let Some(instant) = http_date::parse(text, now) {
         return Some(instant.saturating_sub(now));
     }
-    // `f64` would take "inf" and "NaN" as well.
-    let is_number = text
-        .bytes()
-        .all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E'));
-    let number: f64 = text.parse().ok().filter(|_| is_number)?;
-    // Casts of floats stop at the ends of the integers.
-    let millis = if !(FIRST_EPOCH_SECOND..LAST_EPOCH_MILLI).contains(&number) {
-        (number * 1_000.0).ceil() as Millis
+    let number = thousandths(text)?;
+    Some(if !(FIRST_EPOCH_SECOND..LAST_EPOCH_MILLI).contains(&number) {
+        number
     } else if number < FIRST_EPOCH_MILLI {
-        ((number * 1_000.0) as Millis).saturating_sub(now)
+        number.saturating_sub(now)
     } else {
-        (number as Millis).saturating_sub(now)
+        (number / 1_000).saturating_sub(now)
+    })
+}
+
+/// A decimal number in thousandths, rounded up; one below zero is 0, and a large one the largest there is. The standard
+/// library's floats would bring tables along that are larger than the rest of the client's reading.
+fn thousandths(text: &str) -> Option<u64> {
+    let (is_negative, number) = match text.strip_prefix('-') {
+        Some(number) => (true, number),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
-    Some(millis)
+    let (digits, power) = match number.split_once(['e', 'E']) {
+        Some((digits, power)) => (digits, power.parse::<i32>().ok()?),
+        None => (number, 0),
+    };
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
+    let count = whole.len() + part.len();
+    if count == 0 {
+        return None;
+    }
+    // So many digits are in front of the point once it has been moved.
+    let in_front = whole.len() as i64 + i64::from(power) + 3;
+    let (mut value, mut is_more) = (0_u64, false);
+    for (at, byte) in (0..).zip(whole.bytes().chain(part.bytes())) {
+        let digit = u64::from(byte.wrapping_sub(b'0'));
+        match digit {
+            0..=9 if at < in_front => value = value.saturating_mul(10).saturating_add(digit),
+            0..=9 => is_more |= digit > 0,
+            _ => return None,
+        }
+    }
+    // After twenty zeros more it is as large as can be, or 0.
+    for _ in 0..(in_front - count as i64).clamp(0, 20) {
+        value = value.saturating_mul(10);
+    }
+    Some(if is_negative {
+        0
+    } else {
+        value.saturating_add(is_more.into())
+    })
 }
 
 #[cfg(test)]
@@ -87,6 +120,22 @@ mod tests {
         assert_eq!(seconds(" 7 "), Some(7.0));
         assert_eq!(seconds("1.5"), Some(1.5));
         assert_eq!(seconds("2e1"), Some(20.0));
+    }
+
+    #[test]
+    fn numbers_are_those_of_the_standard_library() {
+        let texts = "0 -0 7 007 +1.5 .5 5. -.5 2e1 2E+1 25e-1 1e-9 0e99 0.0001e4 12.3456e1 1e17 123456789.0625 1e-400 1e400 \
+                     . e5 5e 1.2.3 +-5 -+5 1e1e1 0x1 1_0 ½ inf NaN -";
+        for text in texts.split_ascii_whitespace() {
+            let is_number = !text.contains(['i', 'N']);
+            let expected = text.parse::<f64>().ok().filter(|_| is_number);
+            let expected = expected.map(|number| (number * 1_000.0).ceil() as u64);
+            // So small that a float is nothing, but it is something.
+            let expected = expected.map(|millis| if text == "1e-400" { 1 } else { millis });
+            assert_eq!(thousandths(text), expected, "{text}");
+        }
+        assert_eq!(thousandths(&format!("1e{}", u64::MAX)), None);
+        assert_eq!(thousandths(&"9".repeat(1000)), Some(u64::MAX));
     }
 
     #[test]

@@ -7,6 +7,8 @@
 
 use std::fmt::Write;
 
+use memchr::memmem;
+
 /// An absolute URL, taken apart. Nothing is decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Parts<'a> {
@@ -51,8 +53,8 @@ pub(super) fn has_query(url: &str) -> bool {
 pub(super) fn has_dots(url: &str) -> bool {
     let path = parts(url).map_or("", |parts| parts.path);
     path.split('/')
-        .map(|segment| segment.to_ascii_lowercase().replace("%2e", "."))
-        .any(|segment| matches!(segment.as_str(), "." | ".."))
+        .map(str::to_ascii_lowercase)
+        .any(|segment| matches!(segment.as_str(), "." | "%2e" | ".." | ".%2e" | "%2e." | "%2e%2e"))
 }
 
 /// Scheme, host, port where it is not the usual one, and path: no user, no query. For messages.
@@ -192,7 +194,7 @@ fn scheme(is_secure: bool) -> &'static str {
 
 /// What stands between `//` and the path, as written.
 fn authority(url: &str) -> Option<&str> {
-    let rest = &url[url.find("://")? + 3..];
+    let rest = &url[memmem::find(url.as_bytes(), b"://")? + 3..];
     Some(&rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())])
 }
 

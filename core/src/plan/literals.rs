@@ -6,6 +6,7 @@
 //!
 //! Sound only beside a look for `\u` (see [`crate::search::needle`]).
 
+mod packed;
 mod search;
 
 use super::TypePlan;

@@ -94,7 +94,7 @@ pub enum Role {
 }
 
 /// What is done with the lines of one type.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct TypePlan {
     /// The type.
     pub type_name: String,
@@ -124,7 +124,7 @@ pub struct TypePlan {
 }
 
 /// One `_typeFilter`.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Filter {
     /// As written.
     pub text: String,
@@ -179,7 +179,8 @@ impl Plan {
             // Compiled also where it is not exported, so that every problem of its filters is told.
             let type_plan = compilation.type_plan(index, &part, &mut problems);
             if stage == Stage::Main && !matches!(part, Part::Own) && parts.asks(type_name) {
-                later.push(type_plan.clone());
+                // Compiled once more: nothing else needs plans of types that can be copied.
+                later.push(compilation.type_plan(index, &part, &mut Vec::new()));
             }
             types.push((!matches!(part, Part::None)).then_some(type_plan));
         }

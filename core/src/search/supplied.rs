@@ -37,7 +37,7 @@ pub fn search_parameters(bytes: &[u8], registry: &Registry) -> Result<Registry, 
         SEARCH_PARAMETERS,
         "SearchParameter",
         &mut problems,
-        |resource, place| {
+        &mut |resource, place| {
             let params = params(resource, place, registry)?;
             if let Some((base, param)) = params
                 .iter()
@@ -65,7 +65,7 @@ pub fn search_parameters(bytes: &[u8], registry: &Registry) -> Result<Registry, 
 pub fn value_sets(bytes: &[u8]) -> Result<HashMap<String, Arc<CodeList>>, Problems> {
     let mut problems = Vec::new();
     let mut lists: HashMap<String, Arc<CodeList>> = HashMap::new();
-    container::each(bytes, VALUE_SETS, "ValueSet", &mut problems, |resource, place| {
+    container::each(bytes, VALUE_SETS, "ValueSet", &mut problems, &mut |resource, place| {
         let problem = |message: String| place.problem(VALUE_SETS, message);
         let url = text(resource, "url").ok_or_else(|| problem("the value set has no url".to_owned()))?;
         let codes = value_set::codes(resource).map_err(|message| problem(format!("`{url}` {message}")))?;

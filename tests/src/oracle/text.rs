@@ -55,9 +55,12 @@ pub(crate) fn strip_ignoring_case<'a>(text: &'a str, start: &str) -> Option<&'a 
 }
 
 /// The one letter that the Unicode character database names as the lower case. Only U+0130 has a longer full mapping,
-/// and its simple mapping is the first letter of that.
+/// and its simple mapping is the first letter of that. The sigma at the end of a word is a sigma.
 fn simple_lower(c: char) -> char {
-    c.to_lowercase().next().unwrap_or(c)
+    match c {
+        'ς' => 'σ',
+        _ => c.to_lowercase().next().unwrap_or(c),
+    }
 }
 
 #[cfg(test)]
@@ -87,6 +90,7 @@ mod tests {
     #[test]
     fn case_is_ignored_letter_by_letter() {
         assert!(equal_ignoring_case("ÀB-ς", "àb-ς"));
+        assert!(equal_ignoring_case("ΟΔΟΣ", "οδος"));
         assert!(!equal_ignoring_case("ß", "ss"));
         assert!(!equal_ignoring_case("a", "ab"));
         assert!(equal_ignoring_case("\u{130}", "i"));

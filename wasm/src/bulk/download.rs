@@ -1,11 +1,11 @@
 //! One file of a server's manifest as it comes: counted, held against the request, and cut into the parts that it leaves.
 
+use crate::bytes::Uint8Array;
 use fhirehose_core::client::{FileState, Known, Lines, Select};
 use fhirehose_core::frame::MAX_MAX_LINE;
 use fhirehose_core::quote::Tree;
 use fhirehose_core::report::{Report, TypeCount};
 use fhirehose_core::sink::{FileKind, FileName, Sink};
-use js_sys::Uint8Array;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use super::of_trouble;
@@ -102,7 +102,7 @@ impl Download {
     #[must_use]
     pub fn segment_bytes(&self, index: usize) -> Uint8Array {
         let lines = self.segments().get(index).map(|segment| segment.lines.as_slice());
-        Uint8Array::from(lines.unwrap_or_default())
+        Uint8Array::of(lines.unwrap_or_default())
     }
 
     /// Lines that have come.

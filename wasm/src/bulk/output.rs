@@ -1,14 +1,16 @@
 //! The output of a client: its files' names, its manifest, and what people should know of it.
 
-use std::collections::HashMap;
-
 use fhirehose_core::client::json::{self, Node};
 use fhirehose_core::client::{Client, FileNo, undone};
 use fhirehose_core::manifest::{Generation, ManifestFacts, manifest};
+use fhirehose_core::names::Named;
+use fhirehose_core::order::{self, Map};
 use fhirehose_core::plan::Plan;
 use fhirehose_core::quote::Tree;
 use fhirehose_core::report::{FileEntry, Report};
 use fhirehose_core::sink::{FileKind, FileName};
+
+use crate::report;
 
 /// What is known of an export.
 pub(super) fn facts(client: &Client) -> Tree {
@@ -28,7 +30,7 @@ struct Told {
     /// One for each part, in the order of the receipts.
     entries: Vec<FileEntry>,
     /// The first entry of each file.
-    first: HashMap<FileNo, usize>,
+    first: Map<FileNo, usize>,
     /// Types with the resources that came and were kept.
     types: Vec<(String, u64, u64)>,
     foreign: u64,
@@ -44,7 +46,9 @@ pub(super) fn output(client: &Client, plan: Option<&Plan>, receipts: &str) -> Op
         }
     }
     let mut order: Vec<usize> = (0..told.entries.len()).collect();
-    order.sort_by(|&one, &other| told.entries[one].name.cmp(&told.entries[other].name));
+    order::sort_by(&mut order, |&one, &other| {
+        told.entries[one].name.cmp(&told.entries[other].name)
+    });
     let facts = client.facts();
     let manifest_facts = ManifestFacts {
         generation: Generation::default(),
@@ -58,7 +62,7 @@ pub(super) fn output(client: &Client, plan: Option<&Plan>, receipts: &str) -> Op
         has_counts: true,
         next: None,
     };
-    let report = Report {
+    let written = Report {
         files: order.iter().map(|&at| told.entries[at].clone()).collect(),
         ..Report::default()
     };
@@ -70,7 +74,7 @@ pub(super) fn output(client: &Client, plan: Option<&Plan>, receipts: &str) -> Op
     });
     Some(Tree::Object(vec![
         ("files", Tree::List(files.collect())),
-        ("manifest", Tree::text(manifest(&report, &manifest_facts))),
+        ("manifest", Tree::text(manifest(&written, &manifest_facts))),
         ("warnings", Tree::texts(warnings(client, plan, &told))),
     ]))
 }
@@ -78,7 +82,7 @@ pub(super) fn output(client: &Client, plan: Option<&Plan>, receipts: &str) -> Op
 fn read(receipts: &str) -> Option<Told> {
     let document = json::parse(receipts.as_bytes()).ok()?;
     let mut told = Told::default();
-    let mut next: HashMap<(FileKind, String), u32> = HashMap::new();
+    let mut next: Named<u32> = Named::default();
     for node in document.root().items() {
         let file = usize::try_from(node.get("file")?.whole()?).ok()?;
         let receipt = node.get("receipt")?;
@@ -90,11 +94,11 @@ fn read(receipts: &str) -> Option<Told> {
         }
         for part in receipt.get("parts")?.items() {
             let mut entry = entry(part)?;
-            let sequence = next.entry((entry.name.kind, entry.name.type_name.clone())).or_default();
+            let sequence = next.slot(&format!("{}/{}", report::kind(entry.name.kind), entry.name.type_name));
             entry.name.sequence = *sequence;
             *sequence += 1;
             entry.path = entry.name.to_string();
-            told.first.entry(file).or_insert(told.entries.len());
+            told.first.slot_with(file, |_| told.entries.len());
             told.entries.push(entry);
         }
     }

@@ -1,12 +1,15 @@
 //! The files of an export, and which of them may begin now: how many at once each server likes is learned.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 
 use super::super::journal::Listed;
 use super::super::settings::Millis;
 use super::super::step::FileNo;
 use super::super::url;
 use super::host::Host;
+use crate::names::Named;
+use crate::order::Map;
 use crate::sink::FileKind;
 
 /// Where a file stands.
@@ -62,24 +65,25 @@ pub(super) struct Flight {
     pub(super) walk: u32,
 }
 
+/// Hosts or files by the time when something is due, the next one first.
+type Queue = BinaryHeap<Reverse<(Millis, usize)>>;
+
 /// All files, and who may begin.
 #[derive(Clone, Debug)]
 pub(super) struct Downloads {
     files: Vec<File>,
     hosts: Vec<Host>,
-    by_origin: BTreeMap<String, usize>,
-    /// Hosts with files that are ready, and room for one more.
-    open: BTreeSet<usize>,
-    /// The host that began last: the next one goes first.
-    turn: usize,
-    active: BTreeMap<FileNo, Flight>,
+    by_origin: Named<usize>,
+    /// Hosts with files that are ready, and room for one more, each in its turn; and some that have none any more.
+    open: VecDeque<usize>,
+    active: Map<FileNo, Flight>,
     /// Redirected: they go on in the place that they have.
     onward: VecDeque<FileNo>,
-    later: BTreeSet<(Millis, FileNo)>,
-    held: BTreeSet<(Millis, usize)>,
-    /// By list and a hash of the URL.
-    seen: BTreeMap<(FileKind, u64), FileNo>,
-    stale: BTreeSet<FileNo>,
+    later: Queue,
+    held: Queue,
+    /// By a hash of list and URL: the URLs themselves would be kept twice.
+    seen: Named<FileNo>,
+    stale: usize,
     safe: usize,
     lost: usize,
     starts: u64,
@@ -91,15 +95,14 @@ impl Downloads {
         Downloads {
             files: Vec::new(),
             hosts: Vec::new(),
-            by_origin: BTreeMap::new(),
-            open: BTreeSet::new(),
-            turn: 0,
-            active: BTreeMap::new(),
+            by_origin: Named::default(),
+            open: VecDeque::new(),
+            active: Map::default(),
             onward: VecDeque::new(),
-            later: BTreeSet::new(),
-            held: BTreeSet::new(),
-            seen: BTreeMap::new(),
-            stale: BTreeSet::new(),
+            later: Queue::new(),
+            held: Queue::new(),
+            seen: Named::default(),
+            stale: 0,
             safe: 0,
             lost: 0,
             starts: 0,
@@ -110,7 +113,7 @@ impl Downloads {
     /// Takes in a file; `wrong` says why its URL cannot be fetched.
     pub(super) fn add(&mut self, listed: Listed, wrong: Option<&'static str>, walk: u32) -> FileNo {
         let file = self.files.len();
-        self.seen.entry((listed.kind, hash(&listed.url))).or_insert(file);
+        self.seen.slot_with(&hash(listed.kind, &listed.url), || file);
         self.files.push(File {
             listed,
             state: State::Later,
@@ -133,8 +136,9 @@ impl Downloads {
     /// The file of that list that has been listed with this URL before. Where two URLs have one hash, only the first of them is
     /// found.
     pub(super) fn listed_before(&self, kind: FileKind, target: &str) -> Option<FileNo> {
-        let file = *self.seen.get(&(kind, hash(target)))?;
-        (self.files[file].listed.url == target).then_some(file)
+        let file = *self.seen.get(&hash(kind, target))?;
+        let listed = &self.files[file].listed;
+        (listed.kind == kind && listed.url == target).then_some(file)
     }
 
     /// Gives a file its URL anew. One that waited for that begins next.
@@ -148,14 +152,14 @@ impl Downloads {
                 self.enlist(file, false);
             }
         }
-        if self.stale.remove(&file) {
+        if self.files[file].state == State::Stale {
             self.enlist(file, true);
         }
     }
 
     fn host_of(&mut self, file: FileNo) -> Option<usize> {
         let origin = url::origin(&self.files[file].listed.url)?;
-        let host = *self.by_origin.entry(origin).or_insert_with(|| {
+        let host = *self.by_origin.slot_with(&origin, || {
             self.hosts.push(Host::new(self.parallel));
             self.hosts.len() - 1
         });
@@ -171,7 +175,7 @@ impl Downloads {
         if let Some(why) = &self.hosts[host].is_dead {
             return self.lose(file, why.clone());
         }
-        self.files[file].state = State::Ready;
+        self.set(file, State::Ready);
         let queue = &mut self.hosts[host].ready;
         if first {
             queue.push_front(file)
@@ -183,12 +187,10 @@ impl Downloads {
 
     /// What is due by now becomes ready.
     pub(super) fn wake(&mut self, now: Millis) {
-        while let Some(&(due, file)) = self.later.first().filter(|(due, _)| *due <= now) {
-            self.later.remove(&(due, file));
+        while let Some((_, file)) = pop_due(&mut self.later, now) {
             self.enlist(file, true);
         }
-        while let Some(&(until, host)) = self.held.first().filter(|(until, _)| *until <= now) {
-            self.held.remove(&(until, host));
+        while let Some((until, host)) = pop_due(&mut self.held, now) {
             if self.hosts[host].hold == Some(until) {
                 self.hosts[host].hold = None;
                 self.look_at(host);
@@ -198,9 +200,8 @@ impl Downloads {
 
     /// When something is due that is not yet.
     pub(super) fn next_due(&self) -> Option<Millis> {
-        let later = self.later.first().map(|(due, _)| *due);
-        let held = self.held.first().map(|(until, _)| *until);
-        later.into_iter().chain(held).min()
+        let next = [&self.later, &self.held].into_iter().filter_map(BinaryHeap::peek);
+        next.map(|Reverse((due, _))| *due).min()
     }
 
     /// A file that goes on where a redirect led it.
@@ -221,51 +222,53 @@ impl Downloads {
         if self.active.len() >= self.parallel {
             return None;
         }
-        let mut after = self.turn + 1;
         for _ in 0..self.open.len() {
-            let found = self.open.range(after..).next().or_else(|| self.open.first());
-            let host = *found?;
-            after = host + 1;
+            let host = *self.open.front()?;
             let file = self.front_of(host);
             if let Some(file) = file.filter(|&file| passes(&self.files[file])) {
                 return Some(file);
             }
+            self.next_turn();
         }
         None
     }
 
-    /// The first file of a host that is still ready there; what has moved to another host is dropped on the way.
+    /// The host whose turn it was goes behind the others, or out.
+    fn next_turn(&mut self) {
+        let Some(host) = self.open.pop_front() else { return };
+        self.hosts[host].is_open = false;
+        self.look_at(host);
+    }
+
+    /// The first file of a host that may begin there; what has moved to another host is dropped on the way.
     fn front_of(&mut self, host: usize) -> Option<FileNo> {
         let queue = &mut self.hosts[host].ready;
         while let Some(&file) = queue.front() {
             let found = &self.files[file];
             if found.state == State::Ready && found.host == Some(host) {
-                return Some(file);
+                return self.hosts[host].has_room().then_some(file);
             }
             queue.pop_front();
         }
-        self.look_at(host);
         None
     }
 
     /// Begins a file that [`Self::next_ready`] named.
     pub(super) fn begin(&mut self, file: FileNo, token: Option<u64>) {
-        let found = &mut self.files[file];
-        let Some(host) = found.host else { return };
-        found.state = State::Active;
+        let Some(host) = self.files[file].host else { return };
+        self.set(file, State::Active);
         self.starts += 1;
         let flight = Flight {
             began: self.starts,
             token,
             hops: 0,
             at: None,
-            walk: found.walk,
+            walk: self.files[file].walk,
         };
         self.active.insert(file, flight);
-        self.turn = host;
         self.hosts[host].ready.pop_front();
         self.hosts[host].active += 1;
-        self.look_at(host);
+        self.next_turn();
     }
 
     /// Follows a redirect of a file under way.
@@ -290,7 +293,7 @@ impl Downloads {
 
     /// All under way are of no account any more.
     pub(super) fn drop_active(&mut self) {
-        let active: Vec<FileNo> = self.active.keys().copied().collect();
+        let active: Vec<FileNo> = self.active.iter().map(|(file, _)| *file).collect();
         for file in active {
             self.end(file);
             self.enlist(file, true);
@@ -299,8 +302,8 @@ impl Downloads {
 
     /// It is complete: its host may have one more at once, after as many as it has now.
     pub(super) fn keep(&mut self, file: FileNo, receipt: String) {
+        self.set(file, State::Safe);
         let found = &mut self.files[file];
-        found.state = State::Safe;
         found.why = None;
         found.receipt = Some(receipt);
         self.safe += 1;
@@ -312,10 +315,9 @@ impl Downloads {
 
     /// It was safe before.
     pub(super) fn restore(&mut self, file: FileNo, receipt: String) {
-        let found = &mut self.files[file];
-        if matches!(found.state, State::Ready) {
-            found.state = State::Safe;
-            found.receipt = Some(receipt);
+        if self.files[file].state == State::Ready {
+            self.set(file, State::Safe);
+            self.files[file].receipt = Some(receipt);
             self.safe += 1;
         }
     }
@@ -337,29 +339,37 @@ impl Downloads {
 
     /// It begins then.
     pub(super) fn put_off(&mut self, file: FileNo, due: Millis) {
-        self.files[file].state = State::Later;
-        self.later.insert((due, file));
+        self.set(file, State::Later);
+        self.later.push(Reverse((due, file)));
     }
 
     /// It waits for a fresh URL.
     pub(super) fn make_stale(&mut self, file: FileNo) {
-        self.files[file].state = State::Stale;
-        self.stale.insert(file);
+        self.set(file, State::Stale);
     }
 
     /// It is given up.
     pub(super) fn lose(&mut self, file: FileNo, why: String) {
-        let found = &mut self.files[file];
-        if !matches!(found.state, State::Lost | State::Safe) {
-            found.state = State::Lost;
-            found.why = Some(why);
+        if !matches!(self.files[file].state, State::Lost | State::Safe) {
+            self.set(file, State::Lost);
+            self.files[file].why = Some(why);
             self.lost += 1;
         }
     }
 
+    fn set(&mut self, file: FileNo, state: State) {
+        let found = &mut self.files[file];
+        self.stale += usize::from(state == State::Stale);
+        self.stale -= usize::from(found.state == State::Stale);
+        found.state = state;
+    }
+
     /// No fresh URLs will come.
     pub(super) fn lose_stale(&mut self, why: &str) {
-        for file in std::mem::take(&mut self.stale) {
+        for file in 0..self.files.len() {
+            if self.files[file].state != State::Stale {
+                continue;
+            }
             let own = self.files[file].why.take().unwrap_or_default();
             self.lose(file, format!("{own}; {why}"));
         }
@@ -389,7 +399,7 @@ impl Downloads {
         found.slowed(began, starts);
         if found.hold.is_none_or(|hold| hold < until) {
             found.hold = Some(until);
-            self.held.insert((until, host));
+            self.held.push(Reverse((until, host)));
         }
         self.look_at(host);
     }
@@ -399,9 +409,10 @@ impl Downloads {
         let Some(host) = self.files[file].host else { return };
         self.hosts[host].is_dead = Some(why.to_owned());
         let ready = std::mem::take(&mut self.hosts[host].ready);
-        let later = self.later.iter().map(|(_, file)| *file);
+        let later = self.later.iter().map(|Reverse((_, file))| *file);
         let later: Vec<FileNo> = later.filter(|&file| self.files[file].host == Some(host)).collect();
-        self.later.retain(|(_, file)| self.files[*file].host != Some(host));
+        self.later
+            .retain(|Reverse((_, file))| self.files[*file].host != Some(host));
         for file in ready.into_iter().chain(later) {
             let found = &self.files[file];
             if matches!(found.state, State::Ready | State::Later) && found.host == Some(host) {
@@ -411,12 +422,12 @@ impl Downloads {
         self.look_at(host);
     }
 
-    /// Whether a host is among those that may begin one.
+    /// Puts a host that may begin one among those that may.
     fn look_at(&mut self, host: usize) {
-        if self.hosts[host].has_room() {
-            self.open.insert(host);
-        } else {
-            self.open.remove(&host);
+        let found = &mut self.hosts[host];
+        if found.has_room() && !found.is_open {
+            found.is_open = true;
+            self.open.push_back(host);
         }
     }
 
@@ -449,7 +460,7 @@ impl Downloads {
     }
 
     pub(super) fn has_stale(&self) -> bool {
-        !self.stale.is_empty()
+        self.stale > 0
     }
 
     /// Whether each is safe or given up.
@@ -459,7 +470,17 @@ impl Downloads {
 }
 
 /// FNV-1a: what is found by it is compared in full.
-fn hash(text: &str) -> u64 {
+fn hash(kind: FileKind, text: &str) -> String {
     let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, step)
+    let bytes = [kind as u8].into_iter().chain(text.bytes());
+    format!("{:016x}", bytes.fold(0xcbf2_9ce4_8422_2325, step))
+}
+
+/// Takes out what is due by now.
+fn pop_due(queue: &mut Queue, now: Millis) -> Option<(Millis, usize)> {
+    let Reverse((due, _)) = queue.peek()?;
+    if *due > now {
+        return None;
+    }
+    queue.pop().map(|Reverse(found)| found)
 }

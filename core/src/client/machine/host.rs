@@ -14,6 +14,8 @@ pub(super) struct Host {
     /// Files that may begin, in their order.
     pub(super) ready: VecDeque<FileNo>,
     pub(super) active: usize,
+    /// Whether it is in the row of those that may begin one.
+    pub(super) is_open: bool,
     /// At most so many at once.
     limit: usize,
     /// Files that came since the limit was changed.
@@ -35,6 +37,7 @@ impl Host {
         Host {
             ready: VecDeque::new(),
             active: 0,
+            is_open: false,
             limit: FIRST.min(parallel),
             wins: 0,
             slowed_at: 0,

@@ -1,9 +1,8 @@
 //! The job at the server, and the walk over its manifest's pages.
 
-use std::collections::BTreeSet;
-
 use super::super::manifest::Generation;
 use super::super::step::{Failure, FileNo};
+use crate::names::Named;
 
 /// What is known of the job.
 #[derive(Clone, Debug, Default)]
@@ -46,7 +45,7 @@ pub(super) struct Walk {
     /// No page before the present one was of a running job.
     pub(super) is_whole: bool,
     /// The pages' URLs so far: none may come twice.
-    pub(super) urls: BTreeSet<String>,
+    pub(super) urls: Named<()>,
     /// Polls since something new came.
     pub(super) polls: u32,
     /// Failures in a row that may pass.

@@ -1,9 +1,10 @@
 //! Which files of a page that has been seen before are which of it now: URLs may be fresh, the order may be another.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use super::super::journal::Listed;
 use super::super::step::FileNo;
+use crate::names::Named;
 
 /// What two files are taken for the same by.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,33 +27,31 @@ pub(super) fn matched(known: &[(FileNo, &Listed)], found: &[&Listed]) -> Option<
 }
 
 fn matched_by(by: By, known: &[(FileNo, &Listed)], found: &[&Listed]) -> Option<Vec<Option<FileNo>>> {
-    let is_named = are_named(known.iter().map(|(_, listed)| *listed)) && are_named(found.iter().copied());
+    let known_files: Vec<&Listed> = known.iter().map(|(_, listed)| *listed).collect();
+    let is_named = are_named(&known_files) && are_named(found);
     if by == By::Name && !is_named {
         return None;
     }
     let tells_apart = |files: &[&Listed]| match by {
         By::Url | By::Name => true,
-        By::UrlWithoutQuery => are_single(files, |listed| (listed.kind, key(by, listed).to_owned())),
+        By::UrlWithoutQuery => are_single(files, |listed| in_list(by, listed)),
         By::Place => are_single(files, |listed| {
-            let name = listed.type_name.clone().unwrap_or_default();
-            (listed.kind, name, listed.count)
+            let name = listed.type_name.as_deref().unwrap_or_default();
+            format!("{} {:?} {name}", listed.kind as u8, listed.count)
         }),
     };
     // Several of one key may have changed their places: one would come twice, and another never.
-    if !tells_apart(&known.iter().map(|(_, listed)| *listed).collect::<Vec<_>>()) || !tells_apart(found) {
+    if !tells_apart(&known_files) || !tells_apart(found) {
         return None;
     }
-    let mut waiting: BTreeMap<_, VecDeque<(FileNo, &Listed)>> = BTreeMap::new();
+    let mut waiting: Named<VecDeque<(FileNo, &Listed)>> = Named::default();
     for &(file, listed) in known {
-        waiting
-            .entry((listed.kind, key(by, listed)))
-            .or_default()
-            .push_back((file, listed));
+        waiting.slot(&in_list(by, listed)).push_back((file, listed));
     }
     let mut left = known.len();
     let mut out = Vec::with_capacity(found.len());
     for listed in found {
-        let queue = waiting.get_mut(&(listed.kind, key(by, listed)));
+        let queue = waiting.get_mut(&in_list(by, listed));
         let Some((file, was)) = queue.and_then(VecDeque::pop_front) else {
             out.push(None);
             continue;
@@ -61,46 +60,48 @@ fn matched_by(by: By, known: &[(FileNo, &Listed)], found: &[&Listed]) -> Option<
             return None;
         }
         left -= 1;
-        out.push(Some(file));
+        out.push(Some((file, was)));
     }
-    (left == 0 && !contradicts(&out, known, found, is_named)).then_some(out)
+    let is_right = left == 0 && !contradicts(&out, known, found, is_named);
+    is_right.then(|| out.into_iter().map(|taken| Some(taken?.0)).collect())
 }
 
 /// Whether a URL, or a name where all have one of their own, says that a file is another than it was taken for: files of one
 /// type and number of resources can change their places, and nothing else would tell.
-fn contradicts(taken: &[Option<FileNo>], known: &[(FileNo, &Listed)], found: &[&Listed], is_named: bool) -> bool {
-    let mut of: BTreeMap<_, BTreeSet<FileNo>> = BTreeMap::new();
-    let keys = |listed| {
-        [
-            Some((By::Url as u8, key(By::Url, listed))),
-            is_named.then(|| (By::Name as u8, key(By::Name, listed))),
-        ]
-    };
-    for &(file, listed) in known {
-        for key in keys(listed).into_iter().flatten() {
-            of.entry((listed.kind, key)).or_default().insert(file);
+fn contradicts(
+    taken: &[Option<(FileNo, &Listed)>],
+    known: &[(FileNo, &Listed)],
+    found: &[&Listed],
+    is_named: bool,
+) -> bool {
+    let tells = |by| {
+        let mut keys = Named::default();
+        for (_, listed) in known {
+            keys.add(&in_list(by, listed));
         }
-    }
-    found.iter().zip(taken).any(|(listed, taken)| {
-        let mut keys = keys(listed).into_iter().flatten();
-        keys.any(|key| match of.get(&(listed.kind, key)) {
-            None => false,
-            Some(files) => taken.is_none_or(|taken| !files.contains(&taken)),
+        found.iter().zip(taken).any(|(listed, taken)| {
+            let key = in_list(by, listed);
+            keys.get(&key).is_some() && taken.is_none_or(|(_, was)| in_list(by, was) != key)
         })
-    })
+    };
+    tells(By::Url) || is_named && tells(By::Name)
 }
 
 /// Whether no two files have the same key.
-fn are_single<K: Ord>(files: &[&Listed], key: impl Fn(&Listed) -> K) -> bool {
-    let mut seen = BTreeSet::new();
-    files.iter().all(|listed| seen.insert(key(listed)))
+fn are_single(files: &[&Listed], key: impl Fn(&Listed) -> String) -> bool {
+    let mut seen = Named::default();
+    files.iter().all(|listed| seen.add(&key(listed)))
 }
 
 /// Whether each file has a name that no other of its kind has.
-fn are_named<'l>(files: impl Iterator<Item = &'l Listed>) -> bool {
-    let mut names = BTreeSet::new();
-    let mut files = files.map(|listed| (listed.kind, key(By::Name, listed)));
-    files.all(|(kind, name)| !name.is_empty() && names.insert((kind, name)))
+fn are_named(files: &[&Listed]) -> bool {
+    files.iter().all(|listed| !key(By::Name, listed).is_empty())
+        && are_single(files, |listed| in_list(By::Name, listed))
+}
+
+/// The key of a file, with the list that it is in.
+fn in_list(by: By, listed: &Listed) -> String {
+    format!("{} {}", listed.kind as u8, key(by, listed))
 }
 
 fn key(by: By, listed: &Listed) -> &str {

@@ -1,29 +1,31 @@
 //! What the manifest of the output has from that of the server.
 
-use std::collections::HashMap;
-
 use super::Client;
 use crate::client::kickoff::kick_off;
 use crate::client::step::FileNo;
+use crate::names::Named;
 
 impl Client {
     /// For files whose last block goes on in another: which.
     #[must_use]
-    pub fn continuations(&self) -> HashMap<FileNo, FileNo> {
+    pub fn continuations(&self) -> Vec<(FileNo, FileNo)> {
         if self.files().all(|file| file.continues_in.is_none()) {
-            return HashMap::new();
+            return Vec::new();
         }
         let named: Vec<(&str, FileNo)> = self.files().map(|file| (file.url, file.number)).collect();
-        let whole: HashMap<&str, FileNo> = named.iter().copied().collect();
+        let mut whole = Named::default();
+        for (url, number) in &named {
+            *whole.slot(url) = *number;
+        }
         // The URL of where a file goes on may be relative: then it is the end of another's, if of only one.
         let number = |url: &str| {
-            let end = format!("/{}", url.trim_start_matches(['.', '/']));
-            let mut ending = named.iter().filter(|(other, _)| other.ends_with(&end));
-            let only = ending
-                .next()
-                .filter(|_| ending.next().is_none())
-                .map(|(_, number)| *number);
-            whole.get(url).copied().or(only)
+            let only = || {
+                let end = format!("/{}", url.trim_start_matches(['.', '/']));
+                let mut ending = named.iter().filter(|(other, _)| other.ends_with(&end));
+                let first = ending.next()?;
+                ending.next().is_none().then_some(first.1)
+            };
+            whole.get(url).copied().or_else(only)
         };
         let continues = self
             .files()

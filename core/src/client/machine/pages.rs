@@ -44,7 +44,7 @@ impl Client {
                 return self.give_up_call(failure("bad-page", &message, true), now);
             }
         };
-        if !self.walk.urls.insert(target.clone()) {
+        if !self.walk.urls.add(&target) {
             let message = "the pages of the manifest lead back to one that was there before";
             return self.give_up_call(failure("bad-page", message, true), now);
         }

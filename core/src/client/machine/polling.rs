@@ -8,6 +8,7 @@ use super::super::step::{Answer, Trouble, What};
 use super::super::url;
 use super::talk::Talk;
 use super::{Client, failure};
+use crate::names::Named;
 
 /// Answers in a row that are no manifest where there should be one.
 const MOST_ODD: u32 = 4;
@@ -24,8 +25,8 @@ impl Client {
         self.walk.page = 0;
         self.walk.is_whole = true;
         self.walk.from_start = false;
-        self.walk.urls.clear();
-        self.walk.urls.insert(url.clone());
+        self.walk.urls = Named::default();
+        self.walk.urls.add(&url);
         self.talk = Some(Talk::new(What::Status, url, due));
     }
 

@@ -2,13 +2,14 @@
 
 use crate::search::kind::date::Nanos;
 
-const SECOND: Nanos = 1_000_000_000;
-const DAY: Nanos = 86_400 * SECOND;
+const SECOND: i64 = 1_000_000_000;
+const DAY: Nanos = 86_400 * SECOND as Nanos;
 
 /// `2024-05-01T00:00:00Z`, with as many digits of the second as it takes.
 pub(super) fn written(at: Nanos) -> String {
-    let (year, month, day) = civil(at.div_euclid(DAY));
-    let rest = at.rem_euclid(DAY);
+    // Of any year that can be written both are far within 64 bits.
+    let (year, month, day) = civil(at.div_euclid(DAY) as i64);
+    let rest = at.rem_euclid(DAY) as i64;
     let (seconds, nanos) = (rest / SECOND, rest % SECOND);
     let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     let fraction = match nanos {
@@ -19,7 +20,7 @@ pub(super) fn written(at: Nanos) -> String {
 }
 
 /// Days since 1970-01-01 to year, month and day. Years are counted from March, so that the leap day stands last.
-fn civil(days: Nanos) -> (Nanos, Nanos, Nanos) {
+fn civil(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let of_era = shifted.rem_euclid(146_097);
@@ -32,7 +33,7 @@ fn civil(days: Nanos) -> (Nanos, Nanos, Nanos) {
     } else {
         from_march - 9
     };
-    let year = year_of_era + era * 400 + Nanos::from(month <= 2);
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
     (year, month, day)
 }
 

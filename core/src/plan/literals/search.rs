@@ -2,11 +2,9 @@
 
 use std::ops::Range;
 
-use aho_corasick::Span;
-use aho_corasick::packed::Searcher;
 use memchr::memmem;
-use smallvec::SmallVec;
 
+use super::packed::Packed;
 use crate::scan::simd::line_ends::{LineEnds, MOST_PAIRS, line_ends};
 
 /// Bytes of a block by which pairs are chosen, and most pairs of one literal to choose from.
@@ -20,16 +18,16 @@ const MANY: usize = 256;
 pub(super) struct Search {
     texts: Vec<Vec<u8>>,
     /// All at once with vectors; `None`: they are few, or the processor cannot.
-    packed: Option<Searcher>,
+    packed: Option<Packed>,
 }
 
 /// By which two bytes, from a place in it on, each literal is found; empty: by all of it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Pairs(SmallVec<[usize; MOST_PAIRS]>);
+pub(crate) struct Pairs(Vec<usize>);
 
 impl Search {
     pub(super) fn new(texts: Vec<Vec<u8>>) -> Search {
-        let packed = (texts.len() > MOST_PAIRS).then(|| Searcher::new(&texts)).flatten();
+        let packed = (texts.len() > MOST_PAIRS).then(|| Packed::new(&texts)).flatten();
         Search { texts, packed }
     }
 
@@ -55,9 +53,11 @@ impl Search {
     }
 
     pub(super) fn look<'l>(&'l self, pairs: &'l Pairs, block: &'l [u8], found: &mut LineEnds) -> Hits<'l> {
-        let each = self.texts.iter().zip(&pairs.0);
-        let bytes: SmallVec<[[u8; 2]; MOST_PAIRS]> = each.map(|(text, &at)| [text[at], text[at + 1]]).collect();
-        line_ends(block, &bytes, found);
+        let mut bytes = [[0; 2]; MOST_PAIRS];
+        for (bytes, (text, &at)) in bytes.iter_mut().zip(self.texts.iter().zip(&pairs.0)) {
+            *bytes = [text[at], text[at + 1]];
+        }
+        line_ends(block, &bytes[..pairs.0.len().min(MOST_PAIRS)], found);
         Hits {
             search: self,
             pairs,
@@ -69,11 +69,8 @@ impl Search {
 
     /// The next literal from a place on; where there is none it is behind the end.
     fn find(&self, block: &[u8], from: usize) -> Range<usize> {
-        let found = self
-            .packed
-            .as_ref()
-            .and_then(|all| all.find_in(block, Span::from(from..block.len())));
-        found.map_or(block.len()..block.len() + 1, |found| found.start()..found.end())
+        let found = self.packed.as_ref().and_then(|all| all.find(block, from));
+        found.unwrap_or(block.len()..block.len() + 1)
     }
 
     /// Whether these bytes hold a literal, looked for one by one.

@@ -10,8 +10,11 @@ pub struct Decimal {
     negative: bool,
     /// The first digit counts 10^(top-1): 0.5 has top 0, 5 has top 1, 50 has top 2. Zero has no digits.
     top: i64,
-    digits: SmallVec<[u8; 24]>,
+    digits: Digits,
 }
+
+/// Longer numbers take memory of their own.
+type Digits = SmallVec<[u8; 32]>;
 
 /// A number as written: its value, and the place of its last written digit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -201,7 +204,7 @@ fn read(text: &[u8]) -> Option<Written> {
     }
     let fraction = fraction.unwrap_or_default();
     let last_place = exponent.unwrap_or(0).saturating_sub(fraction.len() as i64);
-    let digits: SmallVec<[u8; 32]> = whole.iter().chain(fraction).map(|byte| byte - b'0').collect();
+    let digits: Digits = whole.iter().chain(fraction).map(|byte| byte - b'0').collect();
     Some(Written {
         value: Decimal::from_digits(negative, &digits, last_place),
         last_place,

@@ -1,8 +1,11 @@
-//! What becomes of characters beyond ASCII when a text is folded, from one generated table.
+//! What becomes of characters beyond ASCII when a text is folded, or put in small letters: two generated tables.
 //!
 //! Folded: compatibility decomposition (NFKD), nonspacing marks left out, case folded, punctuation left out. Character by
 //! character that is a table of some thousand lines, much smaller than Unicode's own for the four steps; a test makes it
 //! from those. The order of marks that stay is not looked at.
+//!
+//! Small letters are Unicode's too, but for the sigma, which looks otherwise at the end of a word: it is one letter in all
+//! its forms. The standard library's own table would be twenty times as large in the module for browsers.
 
 use std::sync::OnceLock;
 
@@ -22,6 +25,8 @@ fn table() -> std::borrow::Cow<'static, [u8]> {
 fn table() -> Vec<u8> {
     crate::packed::unpack(include_bytes!("../generated/folding.packed"))
 }
+
+const SMALL: &[u8] = include_bytes!("../generated/small.table");
 
 const NOTHING: u32 = 0;
 const CODE: u32 = 1;
@@ -51,29 +56,52 @@ struct Folding {
     texts: Vec<Box<str>>,
 }
 
-/// Gives what becomes of a character beyond ASCII.
+/// Gives what becomes of a character beyond ASCII when it is folded.
 pub(super) fn each(character: char, push: &mut impl FnMut(char)) {
     let code = u32::from(character);
     if let Some(syllable) = code.checked_sub(HANGUL).filter(|syllable| *syllable < SYLLABLES) {
         return jamo(syllable).into_iter().flatten().for_each(push);
     }
-    let Folding { runs, texts } = folding();
-    let after = runs.partition_point(|run| run.start <= code);
-    let run = after.checked_sub(1).and_then(|index| runs.get(index));
-    let holds = |run: &&Run| code <= run.end && (code - run.start).is_multiple_of(run.step);
-    match run.filter(holds) {
-        None => push(character),
-        Some(Run { to: To::Nothing, .. }) => {}
-        Some(Run {
-            start,
-            to: To::Code(first),
-            ..
-        }) => char::from_u32(first + (code - start)).into_iter().for_each(push),
-        Some(Run { to: To::Text(line), .. }) => texts
-            .get(*line)
-            .into_iter()
-            .flat_map(|text| text.chars())
-            .for_each(push),
+    match folding().becomes(character) {
+        Becomes::One(other) => push(other),
+        Becomes::Text(text) => text.chars().for_each(push),
+    }
+}
+
+/// Adds a character in small letters.
+pub(super) fn push_small(character: char, out: &mut String) {
+    static TABLE: OnceLock<Folding> = OnceLock::new();
+    if character.is_ascii() {
+        return out.push(character.to_ascii_lowercase());
+    }
+    let small = TABLE.get_or_init(|| read(SMALL).expect("the table of small letters is whole"));
+    match small.becomes(character) {
+        Becomes::One(other) => out.push(other),
+        Becomes::Text(text) => out.push_str(text),
+    }
+}
+
+enum Becomes<'f> {
+    One(char),
+    Text(&'f str),
+}
+
+impl Folding {
+    fn becomes(&self, character: char) -> Becomes<'_> {
+        let code = u32::from(character);
+        let after = self.runs.partition_point(|run| run.start <= code);
+        let run = after.checked_sub(1).and_then(|index| self.runs.get(index));
+        let holds = |run: &&Run| code <= run.end && (code - run.start).is_multiple_of(run.step);
+        match run.filter(holds) {
+            None => Becomes::One(character),
+            Some(Run { to: To::Nothing, .. }) => Becomes::Text(""),
+            Some(Run {
+                start,
+                to: To::Code(first),
+                ..
+            }) => char::from_u32(first + (code - start)).map_or(Becomes::Text(""), Becomes::One),
+            Some(Run { to: To::Text(line), .. }) => Becomes::Text(self.texts.get(*line).map_or("", |text| text)),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! References: by id, by type and id, by version, by URL; canonicals by URL and version.
 
+use memchr::memmem;
+
 use super::ValueError;
 use super::token::{TokenLeaf, TokenMatcher};
 use crate::scan::json::Json;
@@ -162,7 +164,7 @@ fn form(text: &str, base: Option<&str>, is_type: impl Fn(&str) -> bool) -> Resul
         return Ok(Form::Literal);
     }
     let relative = base.and_then(|base| text.strip_prefix(base)?.strip_prefix('/'));
-    if relative.is_none() && text.contains("://") {
+    if relative.is_none() && memmem::find(text.as_bytes(), b"://").is_some() {
         return Ok(Form::Url);
     }
     let path = relative.unwrap_or(text);
@@ -260,7 +262,7 @@ fn without_fragment(canonical: &str) -> &str {
 }
 
 fn without_version(url: &str) -> &str {
-    url.split_once("/_history/").map_or(url, |(before, _)| before)
+    memmem::find(url.as_bytes(), b"/_history/").map_or(url, |at| &url[..at])
 }
 
 /// The type and id that a reference points to, if it is relative, or absolute under the data's own base. The version

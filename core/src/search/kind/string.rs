@@ -1,5 +1,7 @@
 //! Strings: folded for comparison, at the start, anywhere, or exact.
 
+use memchr::memmem;
+
 use super::{ValueError, folding};
 use crate::scan::json::Json;
 use crate::scan::spare::Spare;
@@ -87,7 +89,7 @@ impl StringMatcher {
         let mut folded = Spare::take();
         fold_into(&text.decode(), &mut folded);
         match self.mode {
-            Mode::Contains => folded.contains(&*self.text),
+            Mode::Contains => memmem::find(folded.as_bytes(), self.text.as_bytes()).is_some(),
             _ => folded.starts_with(&self.text) || (family && at_word_start(&folded, &self.text)),
         }
     }

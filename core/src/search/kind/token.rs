@@ -7,6 +7,7 @@ use std::sync::Arc;
 pub use table::TokenTable;
 
 use super::ValueError;
+use super::folding;
 use super::string::{Mode, StringMatcher};
 use crate::scan::json::{Json, Kind};
 use crate::scan::spare::Spare;
@@ -84,7 +85,7 @@ impl TokenMatcher {
         if code.is_empty() && !matches!(system, System::Is(_)) {
             return Err(ValueError::whole(value, "expected a code after the `|`"));
         }
-        let lower = code.to_lowercase();
+        let lower = lower_case(&code).into_string();
         Ok(TokenMatcher::Code(Code {
             system,
             code: (!code.is_empty()).then_some(code),
@@ -117,7 +118,7 @@ impl TokenMatcher {
 
     /// Reads the MIME type of `:below`.
     pub fn mime(value: &str) -> Result<TokenMatcher, ValueError> {
-        unescape(value, 0..value.len()).map(|text| TokenMatcher::Mime(text.to_lowercase()))
+        unescape(value, 0..value.len()).map(|text| TokenMatcher::Mime(lower_case(&text).into_string()))
     }
 
     /// Whether the value names a system, which some datatypes do not have.
@@ -372,14 +373,11 @@ fn is_in_lower_case(text: Text<'_>, lower: &str) -> bool {
     *lower_case(&text.decode()) == lower
 }
 
-/// `text.to_lowercase()`, in memory that is used again.
+/// The text in small letters, in memory that is used again.
 fn lower_case(text: &str) -> Spare {
-    // At the end of a word it has another small letter, which only the library knows.
-    if text.contains('\u{3a3}') {
-        return text.to_lowercase().into();
-    }
     let mut out = Spare::take();
-    out.extend(text.chars().flat_map(char::to_lowercase));
+    text.chars()
+        .for_each(|character| folding::push_small(character, &mut out));
     out
 }
 

@@ -54,7 +54,7 @@ pub(super) fn each(
     option: &'static str,
     wanted: &str,
     problems: &mut Vec<Problem>,
-    mut take: impl FnMut(Json<'_>, Place) -> Result<(), Problem>,
+    take: &mut dyn FnMut(Json<'_>, Place) -> Result<(), Problem>,
 ) {
     // Editors of some systems put a byte order mark in front.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);

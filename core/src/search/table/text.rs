@@ -6,6 +6,8 @@
 use crate::order::Map;
 use std::sync::{Arc, OnceLock};
 
+use memchr::memmem;
+
 use super::{Component, FhirVersion, ImpliedSystem, Param, PathSpec, RootElement, Rule, SearchType, Where, WhereTest};
 
 /// One generated file, parsed.
@@ -207,8 +209,8 @@ fn push_sorted<T>(list: &mut Vec<T>, item: T, key: impl Fn(&T) -> &str) -> Parse
 }
 
 fn param(code: &str, rest: &str) -> Parsed<Param> {
-    let (fields, unresolved) = match rest.split_once(" ~") {
-        Some((fields, why)) => (fields, Some(why.to_owned())),
+    let (fields, unresolved) = match memmem::find(rest.as_bytes(), b" ~") {
+        Some(at) => (&rest[..at], Some(rest[at + 2..].to_owned())),
         None => (rest, None),
     };
     let mut fields = fields.split(' ');

@@ -1,4 +1,4 @@
-//! The table is made here from Unicode's own: `UPDATE_TABLES=1 cargo test -p fhirehose-core folding`.
+//! The tables are made here from Unicode's own: `UPDATE_TABLES=1 cargo test -p fhirehose-core folding`.
 
 use caseless::Caseless;
 use unicode_normalization::UnicodeNormalization;
@@ -27,10 +27,17 @@ fn beyond_ascii() -> impl Iterator<Item = char> {
     (0x80..0x11_0000).filter_map(char::from_u32)
 }
 
-fn generated() -> Vec<u8> {
+fn small_by_the_letter(character: char) -> String {
+    match character {
+        'ς' => "σ".to_owned(),
+        _ => character.to_lowercase().collect(),
+    }
+}
+
+fn generated(becomes: impl Fn(char) -> String) -> Vec<u8> {
     let is_syllable = |character: &char| (HANGUL..HANGUL + SYLLABLES).contains(&u32::from(*character));
     let changed = beyond_ascii().filter(|character| !is_syllable(character));
-    let changed = changed.map(|character| (u32::from(character), by_the_letter(character.encode_utf8(&mut [0; 4]))));
+    let changed = changed.map(|character| (u32::from(character), becomes(character)));
     let changed = changed.filter(|(code, to)| to.chars().map(u32::from).ne([*code]));
     // Start, end, step, and what becomes of the first.
     let mut runs: Vec<(u32, u32, u32, String)> = Vec::new();
@@ -90,16 +97,34 @@ fn put(column: &mut Vec<u8>, mut number: u32) {
 }
 
 #[test]
-fn the_table_is_what_unicode_says() {
-    let expected = generated();
-    if std::env::var_os("UPDATE_TABLES").is_some() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/search/generated/folding.table");
-        std::fs::write(path, &expected).expect("the table can be written");
-    } else {
-        assert!(
-            *table() == expected,
-            "the table is another one; UPDATE_TABLES=1 writes it"
-        );
+fn the_tables_are_what_unicode_says() {
+    let expected = [
+        (
+            "folding",
+            table(),
+            generated(|character| by_the_letter(&character.to_string())),
+        ),
+        ("small", SMALL.into(), generated(small_by_the_letter)),
+    ];
+    for (name, table, expected) in expected {
+        if std::env::var_os("UPDATE_TABLES").is_some() {
+            let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/search/generated");
+            std::fs::write(format!("{folder}/{name}.table"), &expected).expect("the table can be written");
+        } else {
+            assert!(
+                *table == expected,
+                "the table `{name}` is another one; UPDATE_TABLES=1 writes it"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_character_is_made_small_as_by_the_letter() {
+    for character in ('\0'..='\x7f').chain(beyond_ascii()) {
+        let mut small = String::new();
+        push_small(character, &mut small);
+        assert_eq!(small, small_by_the_letter(character), "{character:?}");
     }
 }
 
