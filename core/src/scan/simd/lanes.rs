@@ -18,7 +18,7 @@ pub trait Lanes {
     fn special(bytes: &Chunk) -> u32;
 
     /// Which bytes end a line, or may end a JSON text behind which another stands: a newline; a closing brace before an opening
-    /// one, a blank or a control character. The other chunk begins one byte further on.
+    /// one or a blank, or perhaps before any other control character. The other chunk begins one byte further on.
     fn line_end(bytes: &Chunk, next: &Chunk) -> u32;
 }
 
@@ -188,6 +188,8 @@ fn high_bits(word: u64) -> u32 {
 mod wasm;
 #[cfg(target_arch = "x86_64")]
 mod x86;
+#[cfg(target_arch = "x86_64")]
+pub(super) use x86::opens_or_blank;
 
 #[cfg(test)]
 mod tests;

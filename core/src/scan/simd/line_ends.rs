@@ -1,5 +1,7 @@
 //! One pass over a block for the ends of its lines, what may be spelled otherwise in them, and pairs of bytes.
 
+#[cfg(target_arch = "x86_64")]
+use super::lanes::opens_or_blank;
 use super::rest::joins;
 
 /// The end of a line of a block.
@@ -75,12 +77,12 @@ fn line_ends_vectors<const N: usize>(pairs: [[u8; 2]; N], block: &[u8], found: &
 #[target_feature(enable = "avx2")]
 fn line_ends_avx2<const N: usize>(pairs: [[u8; 2]; N], block: &[u8], found: &mut LineEnds) {
     use std::arch::x86_64::{
-        __m256i, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_min_epu8, _mm256_movemask_epi8,
-        _mm256_or_si256, _mm256_set1_epi8, _mm256_setzero_si256,
+        __m256i, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256,
+        _mm256_set1_epi8, _mm256_setzero_si256,
     };
     let of = |byte: u8| _mm256_set1_epi8(byte as i8);
     let (newline, backslash, escape) = (of(b'\n'), of(b'\\'), [of(b'\\'), of(b'u')]);
-    let (close, open, blank) = (of(b'}'), of(b'{'), of(b' '));
+    let close = of(b'}');
     let wanted = pairs.map(|pair| pair.map(of));
     // 32 bytes from a place on, and from the next.
     let load = |at: usize| {
@@ -101,12 +103,9 @@ fn line_ends_avx2<const N: usize>(pairs: [[u8; 2]; N], block: &[u8], found: &mut
             _mm256_cmpeq_epi8(bytes[1], pair[1]),
         )
     };
-    // Blanks and all below them, newlines too: which they are is seen where one is found.
-    let may_join = |[bytes, next]: [__m256i; 2]| {
-        let blanks = _mm256_cmpeq_epi8(next, _mm256_min_epu8(next, blank));
-        let opens = _mm256_or_si256(blanks, _mm256_cmpeq_epi8(next, open));
-        _mm256_and_si256(_mm256_cmpeq_epi8(bytes, close), opens)
-    };
+    // Newlines are among the blanks: which they are is seen where one is found.
+    let may_join =
+        |[bytes, next]: [__m256i; 2]| _mm256_and_si256(_mm256_cmpeq_epi8(bytes, close), opens_or_blank(next));
     let begins_any = |bytes| {
         let all = wanted.map(|pair| begins(bytes, pair));
         all.into_iter()

@@ -2,8 +2,8 @@
 
 use std::arch::x86_64::{
     __m128i, __m256i, _mm_and_si128, _mm_cmpeq_epi8, _mm_cmplt_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8,
-    _mm_or_si128, _mm_set1_epi8, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_loadu_si256,
-    _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
+    _mm_or_si128, _mm_set1_epi8, _mm256_and_si256, _mm256_broadcastsi128_si256, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8,
+    _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8, _mm256_shuffle_epi8,
 };
 
 use super::{Chunk, Lanes, Task};
@@ -12,6 +12,29 @@ use super::{Chunk, Lanes, Task};
 #[target_feature(enable = "avx2,bmi1,bmi2")]
 pub(super) fn with_avx2<T: Task>(task: T) -> T::Output {
     task.run::<Avx2>()
+}
+
+/// An opening brace and the blanks of JSON, each at the place that the lower half of its bits says; elsewhere bytes with
+/// another lower half.
+const OPEN_OR_BLANK: [u8; 16] = {
+    let mut bytes = [0xff; 16];
+    bytes[0xf] = 0;
+    let (wanted, mut n) = (*b"{ \t\r\n", 0);
+    while n < wanted.len() {
+        bytes[(wanted[n] & 0xf) as usize] = wanted[n];
+        n += 1;
+    }
+    bytes
+};
+
+/// Which bytes are an opening brace, or a blank of JSON.
+#[target_feature(enable = "avx2")]
+#[inline]
+pub(in super::super) fn opens_or_blank(bytes: __m256i) -> __m256i {
+    // SAFETY: the load is of the whole table, without alignment demand.
+    let table = unsafe { _mm_loadu_si128(OPEN_OR_BLANK.as_ptr().cast::<__m128i>()) };
+    // The one that has the same lower half; none for bytes from 0x80 on.
+    _mm256_cmpeq_epi8(bytes, _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), bytes))
 }
 
 /// Vectors of 16 bytes, two for a chunk.
@@ -104,9 +127,7 @@ impl Lanes for Avx2 {
             let next = _mm256_loadu_si256(next.as_ptr().cast::<__m256i>());
             let newline = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'\n' as i8));
             let closes = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'}' as i8));
-            let opens = _mm256_cmpeq_epi8(next, _mm256_set1_epi8(b'{' as i8));
-            let blank = _mm256_cmpeq_epi8(next, _mm256_min_epu8(next, _mm256_set1_epi8(b' ' as i8)));
-            let joins = _mm256_and_si256(closes, _mm256_or_si256(opens, blank));
+            let joins = _mm256_and_si256(closes, opens_or_blank(next));
             _mm256_movemask_epi8(_mm256_or_si256(newline, joins)) as u32
         }
     }
