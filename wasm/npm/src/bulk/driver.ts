@@ -7,10 +7,11 @@ import type { TypeCount } from "../export.js";
 import { spelled } from "../plan.js";
 import { Tally } from "../tally.js";
 import type { BulkOptions, BulkProgress, BulkResult } from "./client.js";
-import { attempt, type FetchStep, type Receipt } from "./download.js";
+import { attempt } from "./download.js";
 import { call, Trouble, type Pair } from "./http.js";
 import type { Incoming } from "./incoming.js";
 import { stored } from "./parts.js";
+import type { FetchStep, Receipt } from "./receipt.js";
 import { countsOf, resultOf } from "./result.js";
 import type { Token } from "./token.js";
 

@@ -7,10 +7,10 @@ import { gunzipped } from "../job.js";
 import { loaded } from "../module.js";
 import { isDue } from "../tally.js";
 import { base64 } from "./base64.js";
-import type { FetchStep, Receipt, Surroundings } from "./download.js";
 import { Feed } from "./feed.js";
 import { Trouble, type Pair, type Patience } from "./http.js";
 import { freed, guarded, Parts, PIECE } from "./parts.js";
+import type { FetchStep, Receipt, Surroundings } from "./receipt.js";
 
 /**
  * Whether the body of an answer is what was sent, byte for byte: no coding was undone on the way. Answers of another origin may

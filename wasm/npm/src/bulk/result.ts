@@ -6,7 +6,7 @@ import type { Report, TypeCount } from "../export.js";
 import { merged } from "../merged.js";
 import type { ExportedFile } from "../save.js";
 import type { BulkResult } from "./client.js";
-import type { Receipt } from "./download.js";
+import type { Receipt } from "./receipt.js";
 import { stored } from "./parts.js";
 import type { BulkStore } from "./store.js";
 
