@@ -40,9 +40,10 @@ mod tests {
 
     #[test]
     fn a_guess_changes_nothing() {
-        for found in 0..50 {
-            for from in 0..50 {
-                for length in 0..50 {
+        const MOST: usize = if cfg!(miri) { 8 } else { 50 };
+        for found in 0..MOST {
+            for from in 0..MOST {
+                for length in 0..MOST {
                     assert_eq!(as_guessed(found, from, length), found);
                 }
             }

@@ -74,7 +74,14 @@ pub type Common = x86::Sse2;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 pub type Common = wasm::Simd128;
 /// The vectors that every machine of the kind has.
-#[cfg(not(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128"))))]
+#[cfg(all(target_arch = "aarch64", target_feature = "neon", target_endian = "little"))]
+pub type Common = neon::Neon;
+/// The vectors that every machine of the kind has.
+#[cfg(not(any(
+    target_arch = "x86_64",
+    all(target_arch = "aarch64", target_feature = "neon", target_endian = "little"),
+    all(target_arch = "wasm32", target_feature = "simd128"),
+)))]
 pub type Common = Words;
 
 /// Bytes out of which 32 can be taken at any place.
@@ -184,10 +191,14 @@ fn high_bits(word: u64) -> u32 {
     ((((word >> 7) & ONES).wrapping_mul(0x0102_0408_1020_4080)) >> 56) as u32
 }
 
+#[cfg(all(target_arch = "aarch64", target_feature = "neon", target_endian = "little"))]
+mod neon;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod wasm;
 #[cfg(target_arch = "x86_64")]
 mod x86;
+#[cfg(all(target_arch = "aarch64", target_feature = "neon", target_endian = "little"))]
+pub(super) use neon::{bits, may_join};
 #[cfg(target_arch = "x86_64")]
 pub(super) use x86::opens_or_blank;
 
