@@ -1,6 +1,6 @@
 //! All forms against the slow and obvious.
 
-use super::super::EACH;
+use super::super::some_of;
 use super::*;
 
 type EndsOf = fn(&[u8], &[[u8; 2]], &mut LineEnds);
@@ -72,13 +72,13 @@ fn line_ends_are_told_at_every_place() {
         b"\n83\n",
     ];
     for (piece, of_it) in pieces.into_iter().zip(0..) {
-        for at in (11 * of_it % EACH..140).step_by(EACH) {
+        for at in some_of(0..140, 11 * of_it) {
             let mut block = [b'u'; 150];
             block[70] = b'\n';
             block[149] = b'\n';
             let end = (at + piece.len()).min(150);
             block[at..end].copy_from_slice(&piece[..end - at]);
-            for len in lengths.into_iter().skip(at % EACH.min(lengths.len())).step_by(EACH) {
+            for len in some_of(lengths.into_iter(), at) {
                 assert_line_ends(&block[..len], &[]);
                 assert_line_ends(&block[..len], &[*b"77", *b"83"]);
             }
@@ -90,7 +90,7 @@ fn line_ends_are_told_at_every_place() {
 fn line_ends_of_any_text_are_those_of_the_twin() {
     let signs = b"\n\\u}{ \raaa";
     let mut state = 1u32;
-    for len in (0..4000 / EACH).step_by(7) {
+    for len in some_of((0..4000).step_by(7), 5) {
         let block: Vec<u8> = (0..len)
             .map(|_| {
                 state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
