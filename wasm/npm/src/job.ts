@@ -2,6 +2,7 @@
 
 import { FhirehoseError } from "./errors.js";
 import { Export, type Chunk, type Report, type TypeCount } from "./export.js";
+import { gunzipped } from "./gunzip.js";
 import type { Plan } from "./plan.js";
 import { Gatherer, type ExportedFile } from "./save.js";
 import { each } from "./stream.js";
@@ -105,16 +106,4 @@ async function plain(source: ReadableStream<Uint8Array>, name: string, blob: Blo
   if (other !== undefined) throw new FhirehoseError("format", `${name}: this is ${other[0]}; expected NDJSON, plain or gzip`);
   if (head[0] !== 0x1f || head[1] !== 0x8b) return source;
   return gunzipped(source, name);
-}
-
-/** A gzip file, inflated. */
-export async function* gunzipped(source: ReadableStream<Uint8Array>, name: string): AsyncGenerator<Uint8Array> {
-  const inflate = new DecompressionStream("gzip") as unknown as TransformStream<Uint8Array, Uint8Array>;
-  try {
-    yield* each(source.pipeThrough(inflate));
-  } catch (cause) {
-    const isOfGzip = cause instanceof TypeError || (cause as { code?: string }).code?.startsWith("Z_") === true;
-    if (!isOfGzip) throw cause;
-    throw new FhirehoseError("gzip", `${name}: the gzip file is damaged, ends too early, or has several members`, [], { cause });
-  }
 }
