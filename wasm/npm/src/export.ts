@@ -66,8 +66,14 @@ export class Export {
   #files: Omit<Chunk, "bytes">[] = [];
 
   /** Begins an export. Its memory is given back by `finish`, by an error, or by `free`. */
-  constructor(plan: Plan) {
+  constructor(plan: Plan);
+  /** In all passes. @internal */
+  constructor(plan: Plan, isWhole: boolean);
+  constructor(plan: Plan, isWhole = false) {
     const { Run } = loaded();
+    if (!isWhole && plan.passes[0] !== "main") {
+      throw new FhirehoseError("passes", "the members of a group are found in a pass before the others; filterFiles can do that");
+    }
     this.#run = new Run(compiledOf(plan));
   }
 

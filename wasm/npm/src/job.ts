@@ -35,17 +35,17 @@ const TOLD_EVERY = 4 << 20;
 
 /** Runs a plan over inputs, in all its passes. */
 export async function perform(plan: Plan, inputs: readonly Input[], circumstances: Circumstances): Promise<Outcome | typeof TOGETHER> {
-  const run = new Export(plan);
+  const run = new Export(plan, true);
   const gatherer = new Gatherer();
   const take = (chunks: Chunk[]): void => chunks.forEach((chunk) => gatherer.add(chunk));
   try {
-    let isFirst = true;
+    let pass = plan.passes[0];
     const due = isDue();
     const progress = (bytes: number): void => {
-      // Later passes read the same bytes again.
-      const fresh = isFirst ? bytes : 0;
+      // Other passes read the same bytes.
+      const fresh = pass === "main" ? bytes : 0;
       if (due()) circumstances.progress(fresh, run.counts());
-      else if (isFirst) circumstances.progress(fresh);
+      else if (fresh > 0) circumstances.progress(fresh);
     };
     for (;;) {
       for (const [index, { name, blob }] of inputs.entries()) {
@@ -60,7 +60,7 @@ export async function perform(plan: Plan, inputs: readonly Input[], circumstance
         gatherer.clear();
       }
       if (next === "done") break;
-      isFirst = false;
+      pass = next;
     }
     const { chunks, report } = run.finish();
     take(chunks);
