@@ -7,8 +7,8 @@ use crate::bytes::Uint8Array;
 use fhirehose_core::deletion;
 use fhirehose_core::error::Error;
 use fhirehose_core::frame::Framer;
-use fhirehose_core::ids::IdSet;
 use fhirehose_core::gather::Follows;
+use fhirehose_core::ids::IdSet;
 use fhirehose_core::links::Links;
 use fhirehose_core::plan::Plan as Compiled;
 use fhirehose_core::plan::associated::{Found, Stage};
@@ -47,6 +47,8 @@ pub struct Run {
     wanted: Option<Arc<IdSet>>,
     /// While the members of a group are looked for.
     search: Option<Search>,
+    /// What became of that, for the report.
+    group: Option<Tree>,
     inside: bool,
     /// The main pass has ended, and what it saw of deletions agrees.
     settled: bool,
@@ -87,6 +89,7 @@ impl Run {
             roll: None,
             wanted: by_id.map(|cohort| cohort.patients.clone()),
             search: group::search(plan),
+            group: None,
             inside: false,
             settled: false,
             state: State::default(),
@@ -255,7 +258,13 @@ impl Run {
             return "null".to_owned();
         };
         let unknown = self.roll.as_ref().map_or(0, |roll| roll.unknown().count());
-        report::json(report, unknown as u64, self.state.listed, self.state.withheld)
+        report::json(
+            report,
+            unknown as u64,
+            self.state.listed,
+            self.state.withheld,
+            self.group.clone(),
+        )
     }
 
     /// Counts of the types so far, as JSON; of nothing after the end.
@@ -275,7 +284,10 @@ impl Run {
 
 impl Run {
     fn begin(&mut self, plan: Compiled) {
-        self.roll = self.wanted.clone().map(|wanted| Arc::new(Roll::new(Some(wanted), None)));
+        self.roll = self
+            .wanted
+            .clone()
+            .map(|wanted| Arc::new(Roll::new(Some(wanted), None)));
         let noted = self.search.as_ref().map(|search| search.roll.clone());
         let noted = noted.or_else(|| self.roll.clone());
         self.scratch = noted.map(Scratch::with_roll).unwrap_or_default();
@@ -288,7 +300,7 @@ impl Run {
     fn found(&mut self, roll: &Roll) -> Result<String, String> {
         self.state.found.deleted = Arc::new(std::mem::take(&mut self.scratch.gathered.deleted));
         if let Some(cohort) = &mut self.plan.asked.request.cohort {
-            group::resolve(roll, cohort)?;
+            self.group = Some(group::resolve(roll, cohort)?);
         }
         self.plan.compiled = self.compile(Stage::Main)?;
         self.begin(self.plan.compiled.clone());

@@ -70,6 +70,14 @@ test("members of a group, as the binary finds them", async () => {
   });
 });
 
+test("who does not count is told", async () => {
+  const blobs = readdirSync(made).sort().map((name) => new Blob([readFileSync(join(made, name))]));
+  const told = async (id) => Object.values((await filterFiles(blobs, { group: id, fhirBase: "http://own/fhir", transactionTime: "2026-01-01T00:00:00Z" }, { workers: 1 })).report.group);
+  assert.deepEqual(await told("nested"), [4, 1, 2, 0, 0, []]);
+  assert.deepEqual(await told("others"), [1, 0, 0, 1, 2, []]);
+  assert.deepEqual(await told("absent"), [2, 0, 0, 0, 0, ["nowhere"]]);
+});
+
 test("with patients, types, filters, exclusively, in workers", async () => {
   for (const [request, flags] of [
     [{ group: "nested", patients: ["a", "f"] }, ["--group", "nested", "--patient", "a,f"]],

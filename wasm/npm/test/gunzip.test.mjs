@@ -28,12 +28,17 @@ test("members in Chromium, cut anywhere", { skip }, async () => {
 
 test("the binary takes and refuses the same files", async () => {
   const home = folder();
-  for (const [at, { name, bytes, plain }] of (await files()).entries()) {
-    const path = join(home, "x.ndjson.gz");
-    writeFileSync(path, bytes);
-    const { status, stdout } = spawnSync(place.binary, ["export", path, "--type", "Basic", "-o", `out-${at}`, "--report", "json"], { cwd: home, encoding: "utf8" });
-    if (plain === undefined) assert.equal(status, 3, name);
-    else assert.equal(JSON.parse(stdout).bytes, plain.length, name);
+  const exported = (...names) => spawnSync(place.binary, ["export", ...names, "--type", "Basic", "-o", `out-${names[0]}`, "--report", "json"], { cwd: home, encoding: "utf8" });
+  const all = (await files()).map((file, at) => ({ ...file, path: `${at}.ndjson.gz` }));
+  for (const { path, bytes } of all) writeFileSync(join(home, path), bytes);
+  const right = all.filter(({ plain }) => plain !== undefined);
+  const told = JSON.parse(exported(...right.map(({ path }) => path)).stdout);
+  assert.equal(told.inputs, right.length);
+  assert.equal(told.bytes, right.reduce((sum, { plain }) => sum + plain.length, 0));
+  for (const { name, path } of all.filter(({ plain }) => plain === undefined)) {
+    const { status, stderr } = exported(path);
+    assert.equal(status, 3, name);
+    assert.match(stderr, /gzip data/, name);
   }
 });
 
