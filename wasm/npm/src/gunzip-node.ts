@@ -16,14 +16,14 @@ export class Decoded implements Member {
     this.#broken.catch(() => {});
   }
 
-  async *take(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  async take(bytes: Uint8Array): Promise<Uint8Array[]> {
     const written = new Promise<void>((resolve, reject) => this.#decoder.write(bytes, (error) => (error ? reject(error) : resolve())));
     await Promise.race([written, this.#broken]);
     this.#drain();
     this.#taken += bytes.length;
     // It passes over what is behind the end, if it begins with zero.
     if (this.#decoder.bytesWritten !== this.#taken) throw new TypeError("bytes behind the end");
-    yield* this.#given.splice(0);
+    return this.#given.splice(0);
   }
 
   async end(): Promise<void> {

@@ -10,7 +10,7 @@ import { each } from "./stream.js";
 /** Decodes one member. Bytes behind its end are an error. */
 export interface Member {
   /** Takes the next bytes, and gives all that comes of them. */
-  take(bytes: Uint8Array): AsyncIterable<Uint8Array>;
+  take(bytes: Uint8Array): Promise<Uint8Array[]>;
   /** Fails if the member is not whole. */
   end(): Promise<void>;
   /** It is not wanted any more. */
@@ -28,27 +28,20 @@ export function membersBy(how: () => Member): void {
 export async function* gunzipped(source: AsyncIterable<Uint8Array> | ReadableStream<Uint8Array>, name: string): AsyncGenerator<Uint8Array> {
   const file = new Members();
   try {
-    for await (const piece of each(source)) yield* told(name, file.take(piece));
-    yield* told(name, file.end());
+    for await (const piece of each(source)) yield* await told(name, file.take(piece));
+    yield* await told(name, file.end());
   } finally {
     file.stop();
   }
 }
 
 /** What decoders complain of, with the name of the file. */
-async function* told(name: string, inflated: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  // Not `yield*` within the `try`: what the reader throws is nothing that decoders complain of.
-  const items = inflated[Symbol.asyncIterator]();
-  for (;;) {
-    let item: IteratorResult<Uint8Array>;
-    try {
-      item = await items.next();
-    } catch (cause) {
-      const message = `${name}: the gzip file is damaged, ends too early, or has something else behind its end`;
-      throw new FhirehoseError("gzip", message, [], { cause });
-    }
-    if (item.done === true) return;
-    yield item.value;
+async function told<T>(name: string, inflated: Promise<T>): Promise<T> {
+  try {
+    return await inflated;
+  } catch (cause) {
+    const message = `${name}: the gzip file is damaged, ends too early, or has something else behind its end`;
+    throw new FhirehoseError("gzip", message, [], { cause });
   }
 }
 
@@ -72,31 +65,35 @@ class Members {
   #held: Uint8Array = NOTHING;
   /** Zeros that were held back: behind the last member they are padding. */
   #zeros = 0;
+  /** What has come out and nobody has yet. */
+  #out: Uint8Array[] = [];
 
-  async *take(piece: Uint8Array): AsyncGenerator<Uint8Array> {
+  async take(piece: Uint8Array): Promise<Uint8Array[]> {
     const bytes = this.#held.length === 0 ? piece : joined(this.#held, piece);
     let from = 0;
     let head = headIn(bytes, 0);
     for (; head + HEAD <= bytes.length; head = headIn(bytes, head + 1)) {
       if (this.#taken + this.#zeros + head - from < SHORTEST) continue;
-      yield* this.#pass(bytes.subarray(from, head));
+      await this.#pass(bytes.subarray(from, head));
       from = head;
       if (this.#isAtEnd()) await this.#next();
     }
     this.#held = new Uint8Array(bytes.subarray(head));
     let end = head;
     while (end > from && bytes[end - 1] === 0) end--;
-    if (end > from) yield* this.#pass(bytes.subarray(from, end));
+    if (end > from) await this.#pass(bytes.subarray(from, end));
     this.#zeros += head - end;
+    return this.#out.splice(0);
   }
 
   /** The last member has ended, perhaps before the zeros that were held back. */
-  async *end(): AsyncGenerator<Uint8Array> {
-    if (this.#held.length > 0) yield* this.#pass(this.#held);
+  async end(): Promise<Uint8Array[]> {
+    if (this.#held.length > 0) await this.#pass(this.#held);
     const zeros = Math.min(this.#zeros, this.#zerosOfTrailer());
     this.#zeros = 0;
-    yield* this.#give(ZEROS.subarray(0, zeros));
+    await this.#give(ZEROS.subarray(0, zeros));
     await this.#member.end();
+    return this.#out.splice(0);
   }
 
   stop(): void {
@@ -104,20 +101,20 @@ class Members {
   }
 
   /** Hands bytes on, and the zeros before them. */
-  async *#pass(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  async #pass(bytes: Uint8Array): Promise<void> {
     while (this.#zeros > 0) {
       const some = ZEROS.subarray(0, this.#zeros);
       this.#zeros -= some.length;
-      yield* this.#give(some);
+      await this.#give(some);
     }
-    yield* this.#give(bytes);
+    await this.#give(bytes);
   }
 
-  async *#give(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  async #give(bytes: Uint8Array): Promise<void> {
     if (bytes.length === 0) return;
-    for await (const inflated of this.#member.take(bytes)) {
+    for (const inflated of await this.#member.take(bytes)) {
       this.#given += inflated.length;
-      yield inflated;
+      this.#out.push(inflated);
     }
     this.#taken += bytes.length;
     this.#last = joined(this.#last, bytes.subarray(-TRAILER)).slice(-TRAILER);
@@ -179,15 +176,16 @@ class Streamed implements Member {
     for (const { closed } of [this.#writer, this.#reader]) closed.catch(() => {});
   }
 
-  async *take(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  async take(bytes: Uint8Array): Promise<Uint8Array[]> {
+    const given: Uint8Array[] = [];
     // The second one is not looked at before somebody waits for more than the first one has given.
     const written = Promise.all([this.#writer.write(bytes), this.#writer.write(NOTHING)]).then(() => undefined);
     written.catch(() => {});
     for (;;) {
       const item = await Promise.race([this.#next(), written]);
-      if (item?.value === undefined) return;
+      if (item?.value === undefined) return given;
       this.#read = undefined;
-      yield item.value;
+      given.push(item.value);
     }
   }
 
