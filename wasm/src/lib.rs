@@ -7,6 +7,7 @@
 pub mod bulk;
 pub mod bytes;
 pub mod fault;
+mod group;
 pub mod listing;
 pub mod manifest;
 pub mod parameters;

@@ -4,6 +4,7 @@ use fhirehose_core::plan::Plan as Compiled;
 use fhirehose_core::quote::Tree;
 use wasm_bindgen::prelude::wasm_bindgen;
 
+use crate::group;
 use crate::request::{self, Asked};
 use crate::run::name_of;
 
@@ -40,13 +41,15 @@ impl Plan {
         self.compiled.explain_json()
     }
 
-    /// What a caller has to know before a run, as JSON: `passes` over the input, the main one first; whether files roll over.
+    /// What a caller has to know before a run, as JSON: `passes` over the input, the main one first, but for `cohort`, which finds
+    /// the members of a group; whether files roll over.
     #[must_use]
     pub fn facts(&self) -> String {
+        let before = group::has_group(self.asked.request.cohort.as_ref()).then_some(group::NAME);
         let later = self.compiled.stages().iter().copied().map(name_of);
         let limits = self.asked.limits;
         Tree::Object(vec![
-            ("passes", Tree::texts(std::iter::once("main").chain(later))),
+            ("passes", Tree::texts(before.into_iter().chain(["main"]).chain(later))),
             (
                 "rollsOver",
                 Tree::Boolean(limits.max_resources.is_some() || limits.max_bytes.is_some()),

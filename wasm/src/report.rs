@@ -15,9 +15,9 @@ pub fn kind(kind: FileKind) -> &'static str {
 }
 
 /// The report as JSON. `unknown` patients were asked for and not seen; deletions were `listed` in `deleted/`; resources were
-/// `withheld` because of one.
+/// `withheld` because of one; `group` is about members that do not count.
 #[must_use]
-pub fn json(report: &Report, unknown: u64, listed: u64, withheld: u64) -> String {
+pub fn json(report: &Report, unknown: u64, listed: u64, withheld: u64, group: Option<Tree>) -> String {
     let number = Tree::Number;
     let files = report.files.iter().map(|file| {
         Tree::Object(vec![
@@ -28,7 +28,7 @@ pub fn json(report: &Report, unknown: u64, listed: u64, withheld: u64) -> String
             ("bytes", number(file.bytes)),
         ])
     });
-    Tree::Object(vec![
+    let mut members = vec![
         ("inputs", number(report.inputs)),
         ("bytes", number(report.bytes_read)),
         ("lines", number(report.lines)),
@@ -46,8 +46,9 @@ pub fn json(report: &Report, unknown: u64, listed: u64, withheld: u64) -> String
             "deletions",
             Tree::Object(vec![("listed", number(listed)), ("withheld", number(withheld))]),
         ),
-    ])
-    .pretty()
+    ];
+    members.extend(group.map(|group| ("group", group)));
+    Tree::Object(members).pretty()
 }
 
 /// Counts of types.

@@ -14,7 +14,7 @@ use crate::fault;
 use crate::tables::{self, NoTables};
 
 /// What a request may say, by the names that JavaScript uses.
-pub const OPTIONS: [&str; 19] = [
+pub const OPTIONS: [&str; 20] = [
     "type",
     "typeFilter",
     "since",
@@ -23,6 +23,7 @@ pub const OPTIONS: [&str; 19] = [
     "now",
     "elements",
     "patients",
+    "group",
     "exclusive",
     "includeAssociatedData",
     "fhirBase",
@@ -196,21 +197,26 @@ impl<'d> Reader<'d> {
 
     fn cohort(&mut self) -> Option<Cohort> {
         let exclusive = self.flag("exclusive");
-        if self.member("patients").is_none() {
+        let group = self.text("group");
+        if let Some(id) = group.as_deref().filter(|id| !is_id(id)) {
+            self.wrong("group", id, "expected the id of a Group");
+        }
+        let is_by_id = self.member("patients").is_some();
+        if !is_by_id && group.is_none() {
             if exclusive {
-                self.wrong("exclusive", "", "means nothing without patients");
+                self.wrong("exclusive", "", "means nothing without patients or a group");
             }
             return None;
         }
         let ids = self.texts("patients");
         // An empty list would export nobody's records; it is more likely a mistake.
-        if ids.is_empty() {
+        if is_by_id && ids.is_empty() {
             self.wrong("patients", "", "the list of patients is empty");
         }
         let mut patients = fhirehose_core::ids::IdSet::default();
         for id in &ids {
             let id = id.strip_prefix("Patient/").unwrap_or(id);
-            if id.is_empty() || id.len() > 64 || id.contains(['/', '|', ' ']) {
+            if !is_id(id) {
                 self.wrong("patients", id, "expected the id of a Patient");
             }
             patients.insert(id.as_bytes());
@@ -218,7 +224,7 @@ impl<'d> Reader<'d> {
         Some(Cohort {
             patients: Arc::new(patients),
             exclusive,
-            group: None,
+            group,
         })
     }
 
@@ -290,6 +296,10 @@ impl<'d> Reader<'d> {
     }
 }
 
+fn is_id(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 64 && !text.contains(['/', '|', ' '])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -338,6 +348,8 @@ mod tests {
         assert_eq!(problems("{")[0].0, "request");
         assert_eq!(problems(r#"{"patients":[]}"#)[0].0, "patients");
         assert_eq!(problems(r#"{"exclusive":true}"#)[0].0, "exclusive");
+        assert_eq!(problems(r#"{"group":"Group/a"}"#)[0].0, "group");
+        assert_eq!(problems(r#"{"group":"a","patients":[]}"#)[0].0, "patients");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use fhirehose_core::deletion;
 use fhirehose_core::error::Error;
 use fhirehose_core::frame::Framer;
 use fhirehose_core::gather::Follows;
+use fhirehose_core::ids::IdSet;
 use fhirehose_core::links::Links;
 use fhirehose_core::plan::Plan as Compiled;
 use fhirehose_core::plan::associated::{Found, Stage};
@@ -19,6 +20,7 @@ use fhirehose_core::sieve::{Batch, Scratch};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::fault;
+use crate::group::{self, Search};
 use crate::plan::Plan;
 use crate::report;
 use crate::segments::{Open, Segments};
@@ -41,6 +43,12 @@ pub struct Run {
     batch: Batch,
     block: Vec<u8>,
     roll: Option<Arc<Roll>>,
+    /// Patients that were asked for by their ids.
+    wanted: Option<Arc<IdSet>>,
+    /// While the members of a group are looked for.
+    search: Option<Search>,
+    /// What became of that, for the report.
+    group: Option<Tree>,
     inside: bool,
     /// The main pass has ended, and what it saw of deletions agrees.
     settled: bool,
@@ -67,6 +75,8 @@ impl Run {
     #[wasm_bindgen(constructor)]
     #[must_use]
     pub fn new(plan: &Plan) -> Run {
+        let cohort = plan.asked.request.cohort.as_ref();
+        let by_id = cohort.filter(|cohort| cohort.group.is_none() || !cohort.patients.is_empty());
         let mut run = Run {
             pass: plan.compiled.clone(),
             plan: plan.clone(),
@@ -77,6 +87,9 @@ impl Run {
             batch: Batch::default(),
             block: Vec::new(),
             roll: None,
+            wanted: by_id.map(|cohort| cohort.patients.clone()),
+            search: group::search(plan),
+            group: None,
             inside: false,
             settled: false,
             state: State::default(),
@@ -166,7 +179,7 @@ impl Run {
     }
 
     /// Ends a pass over all inputs, and says what comes now: `done`; the name of the next pass, for which the inputs have to be
-    /// handed in once more; or `again`: what has come out so far is void, and the inputs have to be handed in anew, since they
+    /// handed in once more, `main` behind the one that finds a group; or `again`: what has come out so far is void, and the inputs have to be handed in anew, since they
     /// tell of deletions that have to be known beforehand.
     ///
     /// # Errors
@@ -175,6 +188,9 @@ impl Run {
     pub fn settle(&mut self) -> Result<String, String> {
         self.end_input()?;
         self.router()?;
+        if let Some(search) = self.search.take() {
+            return self.found(&search.roll);
+        }
         if self.pass.stage() == Stage::Main && self.scratch.gathered.deleted != *self.state.found.deleted {
             let deleted = Arc::new(std::mem::take(&mut self.scratch.gathered.deleted));
             self.state = State::default();
@@ -242,7 +258,13 @@ impl Run {
             return "null".to_owned();
         };
         let unknown = self.roll.as_ref().map_or(0, |roll| roll.unknown().count());
-        report::json(report, unknown as u64, self.state.listed, self.state.withheld)
+        report::json(
+            report,
+            unknown as u64,
+            self.state.listed,
+            self.state.withheld,
+            self.group.clone(),
+        )
     }
 
     /// Counts of the types so far, as JSON; of nothing after the end.
@@ -262,12 +284,27 @@ impl Run {
 
 impl Run {
     fn begin(&mut self, plan: Compiled) {
-        let cohort = self.plan.asked.request.cohort.as_ref();
-        self.roll = cohort.map(|cohort| Arc::new(Roll::new(Some(cohort.patients.clone()), None)));
-        self.scratch = self.roll.clone().map(Scratch::with_roll).unwrap_or_default();
+        self.roll = self
+            .wanted
+            .clone()
+            .map(|wanted| Arc::new(Roll::new(Some(wanted), None)));
+        let noted = self.search.as_ref().map(|search| search.roll.clone());
+        let noted = noted.or_else(|| self.roll.clone());
+        self.scratch = noted.map(Scratch::with_roll).unwrap_or_default();
         self.router = Some(Router::new(plan.clone(), self.plan.asked.limits));
         self.state.later = plan.stages().iter().rev().copied().collect();
         self.pass = plan;
+    }
+
+    /// The members of the group are known, and which deletions there are: everything else begins.
+    fn found(&mut self, roll: &Roll) -> Result<String, String> {
+        self.state.found.deleted = Arc::new(std::mem::take(&mut self.scratch.gathered.deleted));
+        if let Some(cohort) = &mut self.plan.asked.request.cohort {
+            self.group = Some(group::resolve(roll, cohort)?);
+        }
+        self.plan.compiled = self.compile(Stage::Main)?;
+        self.begin(self.plan.compiled.clone());
+        Ok(name_of(Stage::Main).to_owned())
     }
 
     fn router(&mut self) -> Result<&mut Router<Open>, String> {
@@ -325,6 +362,11 @@ impl Run {
             return Err(fault::plain("ended", "the run has ended"));
         };
         let block = &self.block[lines];
+        if let Some(search) = &self.search {
+            // What goes by is told in the main pass.
+            fhirehose_wasm_hot::sieve(&search.plan, block, &mut self.scratch, &mut self.batch);
+            return Ok(());
+        }
         fhirehose_wasm_hot::sieve(&self.pass, block, &mut self.scratch, &mut self.batch);
         let taken = router.take(block, &self.batch, too_long, &mut self.segments);
         taken.map_err(|error| self.over(&error))

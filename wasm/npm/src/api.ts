@@ -3,7 +3,7 @@
 export { BulkError, FhirehoseError, type Code, type Problem } from "./errors.js";
 export { initSync, type FhirVersion, type Source } from "./module.js";
 export { compile, Plan, type Definitions, type ExportRequest } from "./plan.js";
-export { Export, type Bytes, type Chunk, type FileKind, type Report, type TypeCount } from "./export.js";
+export { Export, type Bytes, type Chunk, type FileKind, type GroupReport, type Report, type TypeCount } from "./export.js";
 export { exportStream, type Ending, type ExportStream, type StreamOptions } from "./stream.js";
 export { PREFIXES, resourceTypes, searchParameters, type SearchParameter } from "./parameters.js";
 export { resources } from "./resources.js";

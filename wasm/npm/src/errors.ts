@@ -24,7 +24,8 @@ export interface Problem {
  * - `ended`: the export has ended. `passes`: the plan needs the input more than once, which a stream cannot give.
  * - `bad-line`: a bad line, and the request says to stop at the first. `late-deletions`: the input tells of deletions that
  *   have to be known beforehand; `filterFiles` can do that. `memory`: too much to remember.
- * - `format`: a file that is neither NDJSON nor gzip. `gzip`: a gzip file that is damaged, or that the browser cannot read.
+ * - `group`: no such Group in the files, two different ones, or patients who are no members of it.
+ * - `format`: a file that is neither NDJSON nor gzip. `gzip`: a gzip file that is damaged, or goes on with something else.
  * - `manifest`: what was given is no manifest at all.
  * - `exists`: there is a file of that name. `quota`: no space left. `save`: a file cannot be written.
  * - `bulk`: a server does not give what a `BulkClient` asked it for; `reason` says why. `begun`: a store or a client is in use, or
@@ -33,7 +34,7 @@ export interface Problem {
  */
 export type Code =
   | "request" | "tables" | "not-initialised" | "load" | "argument" | "freed" | "ended" | "passes" | "bad-line"
-  | "late-deletions" | "memory" | "format" | "gzip" | "manifest" | "exists" | "quota" | "save" | "bulk" | "begun" | "token"
+  | "late-deletions" | "memory" | "group" | "format" | "gzip" | "manifest" | "exists" | "quota" | "save" | "bulk" | "begun" | "token"
   | "worker" | "internal";
 
 /** Every error of this package. It holds no contents of records. */

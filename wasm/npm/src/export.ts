@@ -32,6 +32,19 @@ export interface TypeCount {
   readonly keptBytes: number;
 }
 
+/** Members of a group, and of the groups in it. */
+export interface GroupReport {
+  /** Patients who count. */
+  readonly patients: number;
+  /** Members that do not: marked inactive, at another time, no patients, on other servers or without a reference. */
+  readonly inactive: number;
+  readonly outsidePeriod: number;
+  readonly otherTypes: number;
+  readonly elsewhere: number;
+  /** Groups in it that the files do not hold. */
+  readonly missingGroups: readonly string[];
+}
+
 /** What happened. The names are those of `fhirehose export --report json`. */
 export interface Report {
   readonly inputs: number;
@@ -54,6 +67,8 @@ export interface Report {
   /** How many of the patients that were asked for had no line. */
   readonly unknownPatients: number;
   readonly deletions: { readonly listed: number; readonly withheld: number };
+  /** Of a request with a `group`: who its members are. */
+  readonly group?: GroupReport;
 }
 
 /** Most input that goes over in one call: what comes of it is fetched before the next. */
@@ -66,8 +81,14 @@ export class Export {
   #files: Omit<Chunk, "bytes">[] = [];
 
   /** Begins an export. Its memory is given back by `finish`, by an error, or by `free`. */
-  constructor(plan: Plan) {
+  constructor(plan: Plan);
+  /** In all passes. @internal */
+  constructor(plan: Plan, isWhole: boolean);
+  constructor(plan: Plan, isWhole = false) {
     const { Run } = loaded();
+    if (!isWhole && plan.passes[0] !== "main") {
+      throw new FhirehoseError("passes", "the members of a group are found in a pass before the others; filterFiles can do that");
+    }
     this.#run = new Run(compiledOf(plan));
   }
 

@@ -2,6 +2,7 @@
 
 import { FhirehoseError } from "./errors.js";
 import { Export, type Chunk, type Report, type TypeCount } from "./export.js";
+import { gunzipped } from "./gunzip.js";
 import type { Plan } from "./plan.js";
 import { Gatherer, type ExportedFile } from "./save.js";
 import { each } from "./stream.js";
@@ -34,17 +35,17 @@ const TOLD_EVERY = 4 << 20;
 
 /** Runs a plan over inputs, in all its passes. */
 export async function perform(plan: Plan, inputs: readonly Input[], circumstances: Circumstances): Promise<Outcome | typeof TOGETHER> {
-  const run = new Export(plan);
+  const run = new Export(plan, true);
   const gatherer = new Gatherer();
   const take = (chunks: Chunk[]): void => chunks.forEach((chunk) => gatherer.add(chunk));
   try {
-    let isFirst = true;
+    let pass = plan.passes[0];
     const due = isDue();
     const progress = (bytes: number): void => {
-      // Later passes read the same bytes again.
-      const fresh = isFirst ? bytes : 0;
+      // Other passes read the same bytes.
+      const fresh = pass === "main" ? bytes : 0;
       if (due()) circumstances.progress(fresh, run.counts());
-      else if (isFirst) circumstances.progress(fresh);
+      else if (fresh > 0) circumstances.progress(fresh);
     };
     for (;;) {
       for (const [index, { name, blob }] of inputs.entries()) {
@@ -59,7 +60,7 @@ export async function perform(plan: Plan, inputs: readonly Input[], circumstance
         gatherer.clear();
       }
       if (next === "done") break;
-      isFirst = false;
+      pass = next;
     }
     const { chunks, report } = run.finish();
     take(chunks);
@@ -105,16 +106,4 @@ async function plain(source: ReadableStream<Uint8Array>, name: string, blob: Blo
   if (other !== undefined) throw new FhirehoseError("format", `${name}: this is ${other[0]}; expected NDJSON, plain or gzip`);
   if (head[0] !== 0x1f || head[1] !== 0x8b) return source;
   return gunzipped(source, name);
-}
-
-/** A gzip file, inflated. */
-export async function* gunzipped(source: ReadableStream<Uint8Array>, name: string): AsyncGenerator<Uint8Array> {
-  const inflate = new DecompressionStream("gzip") as unknown as TransformStream<Uint8Array, Uint8Array>;
-  try {
-    yield* each(source.pipeThrough(inflate));
-  } catch (cause) {
-    const isOfGzip = cause instanceof TypeError || (cause as { code?: string }).code?.startsWith("Z_") === true;
-    if (!isOfGzip) throw cause;
-    throw new FhirehoseError("gzip", `${name}: the gzip file is damaged, ends too early, or has several members`, [], { cause });
-  }
 }

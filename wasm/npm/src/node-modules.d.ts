@@ -24,3 +24,17 @@ declare module "node:worker_threads" {
     terminate(): Promise<number>;
   }
 }
+declare module "node:zlib" {
+  interface Gunzip {
+    /** Bytes that have been decoded, of those that were written. */
+    readonly bytesWritten: number;
+    write(bytes: Uint8Array, done: (error?: Error | null) => void): boolean;
+    read(): Uint8Array | null;
+    end(): void;
+    destroy(): void;
+    on(event: "data", listener: (bytes: Uint8Array) => void): this;
+    on(event: "error", listener: (error: Error) => void): this;
+    on(event: "end", listener: () => void): this;
+  }
+  export function createGunzip(options: { chunkSize: number }): Gunzip;
+}

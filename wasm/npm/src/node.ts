@@ -3,6 +3,8 @@
 import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
+import { Decoded } from "./gunzip-node.js";
+import { membersBy } from "./gunzip.js";
 import { fetchTables, load, type FhirVersion, type Source } from "./module.js";
 import { workersAre } from "./pool.js";
 import type { FromWorker } from "./worker-body.js";
@@ -26,6 +28,7 @@ async function read(given: Source | PromiseLike<Source>): Promise<Source> {
   return isFile ? readFile(new URL(source)) : source;
 }
 
+membersBy(() => new Decoded());
 workersAre(() => {
   const worker = new Worker(new URL("./worker-node.js", import.meta.url));
   // A pool that is waiting does not keep the process alive; whoever waits for its outcome does, by that.

@@ -24,7 +24,9 @@ export interface ExportRequest {
   elements?: string | readonly string[];
   /** Ids of the patients whose records are exported. */
   patients?: string | Iterable<string>;
-  /** With `patients`: leave out what belongs to somebody else too. */
+  /** Id of a Group in the files: its members' records are exported; with `patients`: those of them, who have to be members. For `filterFiles`. */
+  group?: string;
+  /** With `patients` or `group`: leave out what belongs to somebody else too. */
   exclusive?: boolean;
   /** `LatestProvenanceResources`, `RelevantProvenanceResources`. */
   includeAssociatedData?: string | readonly string[];
@@ -61,7 +63,7 @@ let made: (compiled: Compiled, request: string) => Plan;
 export class Plan {
   #compiled: Compiled | undefined;
   #request: string;
-  /** Passes over the input, the first one `main`; a stream can give one. */
+  /** Passes over the input, the first one `main`, or `cohort`, which finds the members of a group; a stream can give one. */
   readonly passes: readonly string[];
   /** Whether files have a limit, so that there may be several of a type. */
   readonly rollsOver: boolean;

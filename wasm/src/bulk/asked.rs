@@ -7,6 +7,7 @@ use fhirehose_core::problem::{Problem, Problems};
 use fhirehose_core::request::Request;
 
 use crate::fault;
+use crate::group::has_group;
 use crate::plan::Plan;
 use crate::request;
 
@@ -34,6 +35,10 @@ pub(super) fn read(text: &str) -> Result<Asked, String> {
     let asked = options.0.get("request").map_or("{}", Node::raw);
     let mut asked = request::read_all(asked).map_err(|unread| unread.told())?;
     let request = &mut asked.request;
+    if has_group(request.cohort.as_ref()) {
+        let problem = Problem::whole("group", "", "a client takes the group as its `level`");
+        return Err(fault::of_problems(&Problems(vec![problem])));
+    }
     request.fhir_base.get_or_insert_with(|| base.clone());
     if let Some(cohort) = &mut request.cohort {
         cohort.group.clone_from(&group);

@@ -3,7 +3,7 @@
 import type { Bulk, Download, Sum } from "../glue.js";
 import { FhirehoseError } from "../errors.js";
 import type { TypeCount } from "../export.js";
-import { gunzipped } from "../job.js";
+import { gunzipped } from "../gunzip.js";
 import { loaded } from "../module.js";
 import { isDue } from "../tally.js";
 import { base64 } from "./base64.js";

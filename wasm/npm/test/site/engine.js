@@ -59,6 +59,11 @@ async function checkFiles() {
   equal(report.kept, 40_001, "kept");
   equal(out[0].blob.size, line.length * 2 + patient(2).length, "size");
   equal(Math.max(...seen), files.reduce((sum, { size }) => sum + size, 0), "progress");
+  const twice = await api.filterFiles([new Blob([files[0], files[0]])], {}, { workers: 1 });
+  equal(twice.report.kept, 40_000, "two members");
+  const group = new Blob(['{"resourceType":"Group","id":"g","member":[{"entity":{"reference":"Patient/2"}}]}\n']);
+  const members = await api.filterFiles([files[2], files[0], group], { group: "g", type: "Patient" }, { workers: 2 });
+  equal(members.report.kept, 1, "members of a group");
   const cut = files[0].slice(0, 100);
   equal(await api.filterFiles([cut], {}).catch(({ code }) => code), "gzip", "a damaged file");
 }
