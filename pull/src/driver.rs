@@ -16,7 +16,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::auth::{self, Credentials};
 use crate::clock;
-use crate::download::{Attempt, Ended, Held, How, attempt};
+use crate::download::{Attempt, Ended, Held, How, Patience, attempt};
 use crate::error::{PullError, PullErrorKind};
 use crate::finish::{Finished, Keep, finish};
 use crate::folder::Folder;
@@ -347,9 +347,9 @@ impl Driver<'_> {
         tracing::debug!(file = fetch.file, attempt = fetch.attempt, "download");
         let held = self.held.remove(&fetch.file);
         let (http, token, how) = (self.http.clone(), self.token.clone(), self.how.clone());
-        let stall = self.pull.http.stall;
+        let patience = Patience::new(self.pull.http.stall, self.pull.settings.parallel);
         self.progress.active.fetch_add(1, Ordering::Relaxed);
-        self.spawn(async move { Message::Attempt(Box::new(attempt(http, fetch, held, token, how, stall).await)) });
+        self.spawn(async move { Message::Attempt(Box::new(attempt(http, fetch, held, token, how, patience).await)) });
     }
 
     fn hear(&mut self, message: Message) -> Result<(), PullError> {

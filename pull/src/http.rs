@@ -19,7 +19,7 @@ pub struct HttpOptions {
     pub authorities: Vec<PathBuf>,
     /// How long a connection may take to be made.
     pub connect: Duration,
-    /// How long nothing may come.
+    /// How long nothing may come, or of a file next to nothing in ten times as long.
     pub stall: Duration,
     /// How long a request with a small answer may take in all.
     pub call: Duration,

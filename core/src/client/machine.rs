@@ -468,7 +468,7 @@ impl Trouble {
         match self {
             Trouble::Connect => "no connection",
             Trouble::Tls => "no secure connection: the certificate or the handshake",
-            Trouble::Timeout => "nothing came for too long",
+            Trouble::Timeout => "nothing came for too long, or next to nothing",
             Trouble::Broken => "the connection ended in the middle",
             Trouble::TooLarge => "more bytes than can be meant",
             Trouble::Length => "other bytes than announced",

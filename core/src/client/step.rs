@@ -114,7 +114,7 @@ pub enum Trouble {
     Connect,
     /// The certificate or the handshake.
     Tls,
-    /// Nothing came for too long.
+    /// Nothing came for too long, or so little that it is as good as nothing.
     Timeout,
     /// The connection ended in the middle.
     Broken,
