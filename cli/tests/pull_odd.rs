@@ -554,3 +554,30 @@ fn a_job_of_which_only_the_url_is_known_cannot_be_held_against_references() {
         .ends(0);
     assert_eq!(folder.read("out/Patient.000.ndjson").lines().count(), 1);
 }
+
+#[test]
+fn the_time_that_is_given_holds_for_the_pass_at_the_end_too() {
+    let folder = Folder::new();
+    let server = server(LINES, |_, _| None);
+    let words = ["--keep-job", "--organize-by", "Patient", "--max-resources", "2"];
+    pull(&folder, &server, &[&words[..], &["--detach"]].concat()).ends(0);
+    // All of it is there, and only the names are missing.
+    folder.write("out/manifest.json", "mine");
+    folder
+        .run(&["pull", "--resume", "out"])
+        .ends(2)
+        .tells(&["is there already"]);
+    std::fs::remove_file(folder.path("out/manifest.json")).expect("removes");
+    folder
+        .run(&["pull", "--resume", "out", "--timeout", "1us"])
+        .ends(3)
+        .tells(&[
+            "the time is up before the files stood in their place",
+            "goes on from here",
+        ]);
+    let there = folder.files("out");
+    assert!(there.iter().all(|name| name.starts_with('.')), "{there:?}");
+    folder.run(&["pull", "--resume", "out", "--timeout", "1h"]).ends(0);
+    assert!(folder.path("out/manifest.json").exists());
+    assert_eq!(server.times("GET /files/1"), 1, "what has come is not fetched again");
+}

@@ -431,13 +431,14 @@ impl Driver<'_> {
             return Err(PullError::new(PullErrorKind::Io, "journal", text));
         }
         let said = report::said(&self.client, self.pull.keep.plan.is_some());
-        self.output = Some(finish(
-            &self.folder,
-            &receipts,
-            &said,
-            &self.pull.keep,
-            self.stop.cancel(),
-        )?);
+        let cancel = match self.pull.settings.deadline {
+            Some(deadline) => self.stop.cancel().within(clock::until(deadline)),
+            None => self.stop.cancel().clone(),
+        };
+        let finished = finish(&self.folder, &receipts, &said, &self.pull.keep, &cancel);
+        let is_late = |error: &PullError| error.kind() == PullErrorKind::Interrupted && !self.stop.is_stopped();
+        let finished = finished.map_err(|error| if is_late(&error) { PullError::late() } else { error });
+        self.output = Some(finished?);
         Ok(())
     }
 
