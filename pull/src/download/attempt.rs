@@ -191,12 +191,7 @@ fn begin(fetch: &Fetch, response: &Response, how: &How) -> Result<Held, Trouble>
 }
 
 /// Hands on what comes, until it ends.
-async fn receive(
-    mut response: Response,
-    mut held: Held,
-    how: &How,
-    patience: Patience,
-) -> (Ended, Option<Held>, bool) {
+async fn receive(mut response: Response, mut held: Held, how: &How, patience: Patience) -> (Ended, Option<Held>, bool) {
     let mut pace = Pace::new(patience);
     let mut progress = false;
     loop {
