@@ -11,7 +11,6 @@ use fhirehose_core::client::{
     Answer, Call, CallId, Client, Event, Fetch, FileNo, Order, Phase, Settings, Step, Trouble, Unfetched, What,
 };
 use fhirehose_core::search::table::Registry;
-use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::auth::{self, Credentials};
@@ -22,6 +21,7 @@ use crate::finish::{Finished, Keep, finish};
 use crate::folder::Folder;
 use crate::http::{Got, Http, HttpOptions, is_safe};
 use crate::journal::Journal;
+use crate::network::Network;
 use crate::progress::{Progress, Stop};
 use crate::receipt::{Part, Receipt};
 use crate::report::{self, Pulled};
@@ -109,7 +109,7 @@ fn run(pull: &Pull, progress: &Arc<Progress>, stop: &Stop, cancels: bool) -> Res
         client.happened(Event::Cancel, clock::now());
     }
     let http = Http::new(&pull.http)?;
-    let runtime = runtime()?;
+    let network = Network::new().map_err(|error| PullError::disk("begin", Path::new("the network"), &error))?;
     let (sender, receiver) = unbounded_channel();
     let how = How {
         plan: pull.keep.plan.clone(),
@@ -128,6 +128,7 @@ fn run(pull: &Pull, progress: &Arc<Progress>, stop: &Stop, cancels: bool) -> Res
         journal,
         client,
         http,
+        network: &network,
         how,
         token: None,
         held: HashMap::new(),
@@ -138,22 +139,14 @@ fn run(pull: &Pull, progress: &Arc<Progress>, stop: &Stop, cancels: bool) -> Res
         cancels,
         stop: stop.clone(),
     };
-    let result = runtime.block_on(driver.drive(receiver, stop));
     // Threads of downloads end by themselves when nobody sends to them any more.
-    runtime.shutdown_background();
-    result
+    network.block_on(driver.drive(receiver, stop))
 }
 
 /// The types of all versions of FHIR.
 fn types() -> HashSet<String> {
     let all = [Registry::r4(), Registry::r4b(), Registry::r5()];
     all.iter().flat_map(|registry| registry.types().to_vec()).collect()
-}
-
-fn runtime() -> Result<Runtime, PullError> {
-    let threads = std::thread::available_parallelism().map_or(2, usize::from).min(4);
-    let runtime = Builder::new_multi_thread().worker_threads(threads).enable_all().build();
-    runtime.map_err(|error| PullError::disk("begin", Path::new("threads"), &error))
 }
 
 /// Secrets go over `https`, or stay on this machine.
@@ -237,6 +230,7 @@ struct Driver<'a> {
     journal: Journal,
     client: Client,
     http: Http,
+    network: &'a Network,
     how: How,
     token: Option<String>,
     /// Files of which something has come.
@@ -318,7 +312,7 @@ impl Driver<'_> {
 
     fn spawn(&self, task: impl Future<Output = Message> + Send + 'static) {
         let sender = self.sender.clone();
-        tokio::spawn(async move {
+        self.network.spawn(async move {
             // Nobody listens when the pull has ended.
             let _ = sender.send(task.await);
         });

@@ -3,6 +3,7 @@
 use std::error::Error as _;
 use std::io::Read as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fhirehose_core::client::{Call, Trouble};
@@ -11,6 +12,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, ClientBuilder, Method, RequestBuilder, Response};
 
 use crate::error::PullError;
+use crate::network::Names;
 
 /// How the client is connected.
 #[derive(Clone, Debug)]
@@ -148,6 +150,7 @@ fn builder(options: &HttpOptions, authorities: &[Certificate]) -> ClientBuilder 
     let builder = Client::builder()
         .user_agent(concat!("fhirehose/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::none())
+        .dns_resolver(Arc::new(Names))
         .referer(false)
         .connect_timeout(options.connect)
         .read_timeout(options.stall)

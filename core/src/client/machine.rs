@@ -477,6 +477,7 @@ impl Trouble {
             Trouble::Media => "something else than NDJSON",
             Trouble::Count => "other lines than the manifest's count",
             Trouble::Content => "lines that are no JSON objects",
+            Trouble::Room => "this machine has no thread for it",
         }
     }
 }

@@ -132,6 +132,8 @@ pub enum Trouble {
     Count,
     /// Lines that are no JSON objects, where that was to be checked.
     Content,
+    /// The driver's own machine has no room for it just now: no thread, say.
+    Room,
 }
 
 /// What has happened.

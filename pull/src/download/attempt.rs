@@ -178,7 +178,7 @@ fn begin(fetch: &Fetch, response: &Response, how: &How) -> Result<Held, Trouble>
         // Nobody may be waiting any more.
         let _ = tell.send(work(&job, incoming, &how));
     });
-    started.map_err(|_| Trouble::Connect)?;
+    started.map_err(|_| Trouble::Room)?;
     Ok(Held {
         sender,
         result,
