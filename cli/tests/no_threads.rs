@@ -7,8 +7,7 @@ mod binary;
 mod canned;
 
 use binary::{Folder, LINES, Ran};
-use canned::{Canned, Reply};
-use serde_json::json;
+use canned::server;
 
 /// Runs where no thread can be made.
 fn alone(folder: &Folder, args: &[&str]) -> Ran {
@@ -41,18 +40,7 @@ fn exports_need_no_second_thread() {
 #[test]
 fn a_pull_says_what_it_lacks_and_is_gone_on_with() {
     let folder = Folder::new();
-    let server = Canned::start(|asked, origin| match asked.target.as_str() {
-        "/job" if asked.method == "DELETE" => Reply::new(202, ""),
-        "/job" => {
-            let manifest = json!({
-                "transactionTime": "2024-01-01T00:00:00Z", "request": "r", "requiresAccessToken": false, "error": [],
-                "output": [{ "type": "Patient", "url": format!("{origin}/files/1") }],
-            });
-            Reply::new(200, manifest.to_string())
-        }
-        "/files/1" => Reply::new(200, LINES),
-        _ => Reply::new(202, "").with("content-location", format!("{origin}/job")),
-    });
+    let server = server(LINES, |_, _| None);
     let base = format!("{}/fhir", server.origin);
     alone(
         &folder,

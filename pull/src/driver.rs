@@ -382,7 +382,7 @@ impl Driver<'_> {
         self.progress.active.fetch_sub(1, Ordering::Relaxed);
         let now = clock::now();
         // Each holds a thread and some pieces: where very many connections break, files begin anew instead.
-        let held = held.filter(|_| self.held.len() < 2 * self.pull.settings.parallel);
+        let held = held.filter(|_| self.held.len() < self.pull.settings.parallel.saturating_mul(2));
         let progress = progress && held.is_some();
         self.held.extend(held.map(|held| (file, held)));
         let why = match &ended {
@@ -408,7 +408,12 @@ impl Driver<'_> {
                 return Err(PullError::new(PullErrorKind::BadLine, "bad-line", text));
             }
         };
-        tracing::debug!(file, ?why, "no file");
+        // Of an answer its status alone: headers hold signed URLs, and bodies anything.
+        match &why {
+            Unfetched::Answer(answer) => tracing::debug!(file, status = answer.status, "no file"),
+            Unfetched::Trouble(trouble) => tracing::debug!(file, ?trouble, "no file"),
+            Unfetched::Disk => {}
+        }
         self.client.happened(Event::Unfetched { file, why, progress }, now);
         Ok(())
     }
