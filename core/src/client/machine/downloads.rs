@@ -337,6 +337,8 @@ impl Downloads {
         let Some(found) = found else { return false };
         found.receipt = None;
         self.safe -= 1;
+        // What is safe is never lost; and its host may have been given up.
+        self.set(file, State::Later);
         self.enlist(file, true);
         true
     }
