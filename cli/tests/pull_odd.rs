@@ -187,6 +187,21 @@ fn what_is_not_what_it_says_is_not_taken() {
 }
 
 #[test]
+fn no_bytes_that_are_called_gzip_are_an_empty_file_where_they_have_an_end() {
+    for (open_ended, code) in [(false, 0), (true, 3)] {
+        let folder = Folder::new();
+        let mut reply = Reply::new(200, "").with("content-encoding", "gzip");
+        reply.open_ended = open_ended;
+        let server = server(LINES, move |asked, _| {
+            (asked.target == "/files/1").then(|| reply.clone())
+        });
+        pull(&folder, &server, &["--attempts", "2"]).ends(code);
+        assert_eq!(folder.path("out/manifest.json").exists(), code == 0);
+        assert!(!folder.path("out/Patient.000.ndjson").exists());
+    }
+}
+
+#[test]
 fn counts_that_do_not_fit_fail_unless_the_user_says_otherwise() {
     let folder = Folder::new();
     let server = server(LINES, |asked, origin| {
