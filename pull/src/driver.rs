@@ -222,6 +222,31 @@ enum Message {
     Answer(CallId, Result<Got, Trouble>),
     Token(Result<auth::Token, auth::NoToken>),
     Attempt(Box<Attempt>),
+    /// Nothing: it has failed in a way that no task should.
+    Fault,
+}
+
+/// Hears what a task has to tell. One that ends without a word says so, or the pull would wait for it for ever.
+struct Listener {
+    sender: UnboundedSender<Message>,
+    has_heard: bool,
+}
+
+impl Listener {
+    async fn listen(mut self, task: impl Future<Output = Message>) {
+        let message = task.await;
+        self.has_heard = true;
+        // Nobody listens when the pull has ended.
+        let _ = self.sender.send(message);
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if !self.has_heard {
+            let _ = self.sender.send(Message::Fault);
+        }
+    }
 }
 
 struct Driver<'a> {
@@ -311,11 +336,11 @@ impl Driver<'_> {
     }
 
     fn spawn(&self, task: impl Future<Output = Message> + Send + 'static) {
-        let sender = self.sender.clone();
-        self.network.spawn(async move {
-            // Nobody listens when the pull has ended.
-            let _ = sender.send(task.await);
-        });
+        let listener = Listener {
+            sender: self.sender.clone(),
+            has_heard: false,
+        };
+        self.network.spawn(listener.listen(task));
     }
 
     fn authorize(&self) {
@@ -368,6 +393,10 @@ impl Driver<'_> {
                 self.client.happened(Event::NoToken { again, why }, now);
             }
             Message::Attempt(attempt) => return self.attempted(*attempt),
+            Message::Fault => {
+                let error = PullError::new(PullErrorKind::Io, "fault", "a request ended in a fault of this program");
+                return Err(error.resumable(true));
+            }
         }
         Ok(())
     }
@@ -468,5 +497,29 @@ fn answer(got: &Got) -> Answer<'_> {
         status: got.status,
         headers: &got.headers,
         body: &got.body,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_that_ends_without_a_word_is_not_waited_for() {
+        let network = Network::new().expect("needs no thread");
+        let (sender, mut receiver) = unbounded_channel();
+        let listener = |sender| Listener {
+            sender,
+            has_heard: false,
+        };
+        let told = listener(sender.clone()).listen(async { Message::Token(Err(auth::NoToken::final_one("none"))) });
+        network.spawn(told);
+        assert!(matches!(
+            network.block_on(receiver.recv()),
+            Some(Message::Token(Err(_)))
+        ));
+        network.spawn(listener(sender).listen(async { panic!("on purpose") }));
+        assert!(matches!(network.block_on(receiver.recv()), Some(Message::Fault)));
+        assert!(network.block_on(receiver.recv()).is_none(), "each tells once");
     }
 }
