@@ -60,7 +60,7 @@ impl Display {
         }
         let (stop, stopped) = mpsc::channel();
         let shown = bar.clone();
-        let thread = std::thread::spawn(move || {
+        let thread = std::thread::Builder::new().name("progress".to_owned()).spawn(move || {
             while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
                 draw(&shown);
             }
@@ -68,7 +68,8 @@ impl Display {
         Display {
             bar,
             stop: Some(stop),
-            thread: Some(thread),
+            // Where the system has no thread for it nothing is shown.
+            thread: thread.ok(),
         }
     }
 

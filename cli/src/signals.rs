@@ -28,6 +28,8 @@ pub(crate) fn on_stop(stop: impl Fn() + Send + 'static) -> io::Result<()> {
     let listen = move || signals.forever().for_each(|_| stop());
     std::thread::Builder::new()
         .name("signals".to_owned())
+        // It does little, and is to be had where memory for others is short.
+        .stack_size(512 << 10)
         .spawn(listen)
         .map(drop)
 }

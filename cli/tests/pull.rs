@@ -9,6 +9,9 @@ use binary::Folder;
 use serde_json::Value;
 use serving::Server;
 
+/// As often as the server lets itself be asked: it names seconds, and jobs take less than one.
+const WAIT: &str = "--longest-wait=300ms";
+
 /// Synthetic patients in `data/`.
 fn data() -> Folder {
     let folder = Folder::new();
@@ -55,7 +58,7 @@ fn group(folder: &Folder) -> String {
 fn compare(folder: &Folder, server: &Server, words: &[&str]) {
     let out = format!("pulled{}", folder.files(".").len());
     let direct = format!("{out}-direct");
-    let pull = ["pull", &server.base, "--system", "-o", &out];
+    let pull = ["pull", &server.base, WAIT, "--system", "-o", &out];
     let ran = folder.run(&[&pull, words].concat()).ends(0);
     assert!(ran.out.is_empty(), "{ran:?}");
     let export = ["export", "data", "-o", &direct, "--fhir-base", &server.base];
@@ -115,7 +118,7 @@ fn what_is_fetched_is_what_export_writes() {
         post.extend(["--method", "post"]);
         let out = format!("posted{}", folder.files(".").len());
         folder
-            .run(&[&["pull", &server.base, "--system", "-o", &out], &post[..]].concat())
+            .run(&[&["pull", &server.base, WAIT, "--system", "-o", &out], &post[..]].concat())
             .ends(0);
     }
 }
@@ -128,6 +131,7 @@ fn when_all_is_safe_nothing_but_the_output_is_left() {
         .run(&[
             "pull",
             &server.base,
+            WAIT,
             "-o",
             "out",
             "--report",
@@ -167,6 +171,7 @@ fn when_all_is_safe_nothing_but_the_output_is_left() {
         .run(&[
             "pull",
             &server.base,
+            WAIT,
             "-o",
             "kept",
             "--keep-job",
@@ -212,7 +217,7 @@ fn a_group_and_a_list_of_patients_are_what_export_makes_of_them() {
         let words = [words, &["--type", types][..]].concat();
         let (out, direct) = (format!("out{index}"), format!("direct{index}"));
         folder
-            .run(&[&["pull", &server.base, "-o", &out], &words[..]].concat())
+            .run(&[&["pull", &server.base, WAIT, "-o", &out], &words[..]].concat())
             .ends(0);
         folder
             .run(
@@ -263,6 +268,7 @@ fn clients_of_smart_are_let_in_with_every_kind_of_key() {
             let words = [
                 "pull",
                 &server.base,
+                WAIT,
                 "-o",
                 &out,
                 "--type",
@@ -278,6 +284,7 @@ fn clients_of_smart_are_let_in_with_every_kind_of_key() {
         let wrong = [
             "pull",
             &server.base,
+            WAIT,
             "-o",
             "none",
             "--client-id",
@@ -289,7 +296,7 @@ fn clients_of_smart_are_let_in_with_every_kind_of_key() {
         ];
         folder.run(&wrong).ends(3).tells(&["invalid_client"]);
         std::fs::remove_dir_all(folder.path("none")).expect("removes");
-        let open = ["pull", &server.base, "-o", "none", "--type", "Patient"];
+        let open = ["pull", &server.base, WAIT, "-o", "none", "--type", "Patient"];
         folder.run(&open).ends(3).tells(&["401"]);
         std::fs::remove_dir_all(folder.path("none")).expect("removes");
     }
@@ -303,6 +310,7 @@ fn kicked_off_today_and_fetched_tomorrow() {
         .run(&[
             "pull",
             &server.base,
+            WAIT,
             "--system",
             "-o",
             "out",
@@ -318,7 +326,7 @@ fn kicked_off_today_and_fetched_tomorrow() {
     );
     // Nobody else takes the folder meanwhile.
     folder
-        .run(&["pull", &server.base, "-o", "out"])
+        .run(&["pull", &server.base, WAIT, "-o", "out"])
         .ends(2)
         .tells(&["--resume out"]);
     let ran = folder.run(&["pull", "--status", "out", "--report", "json"]).ends(0);
@@ -345,7 +353,7 @@ fn one_that_was_killed_before_it_asked_anybody_begins_anew() {
     let folder = data();
     let server = Server::open(&folder);
     folder
-        .run(&["pull", &server.base, "-o", "out", "--type", "Patient", "--detach"])
+        .run(&["pull", &server.base, WAIT, "-o", "out", "--type", "Patient", "--detach"])
         .ends(0);
     for journal in [None, Some(""), Some("{\"torn")] {
         let path = folder.path("out/.fhirehose-pull/journal");
@@ -357,12 +365,12 @@ fn one_that_was_killed_before_it_asked_anybody_begins_anew() {
         assert_eq!(folder.files("out").len(), 3);
         std::fs::remove_dir_all(folder.path("out")).expect("removes");
         folder
-            .run(&["pull", &server.base, "-o", "out", "--type", "Patient", "--detach"])
+            .run(&["pull", &server.base, WAIT, "-o", "out", "--type", "Patient", "--detach"])
             .ends(0);
     }
     std::fs::remove_file(folder.path("out/.fhirehose-pull/journal")).expect("removes");
     folder
-        .run(&["pull", &server.base, "-o", "out", "--type", "Condition"])
+        .run(&["pull", &server.base, WAIT, "-o", "out", "--type", "Condition"])
         .ends(0);
     assert!(folder.path("out/Condition.000.ndjson").exists());
     // Killed while the hidden folder was removed.
@@ -375,7 +383,9 @@ fn one_that_was_killed_before_it_asked_anybody_begins_anew() {
 fn what_is_cancelled_is_gone_here_and_there() {
     let folder = data();
     let server = Server::open(&folder);
-    folder.run(&["pull", &server.base, "-o", "out", "--detach"]).ends(0);
+    folder
+        .run(&["pull", &server.base, WAIT, "-o", "out", "--detach"])
+        .ends(0);
     let ran = folder.run(&["pull", "--status", "out", "--report", "json"]).ends(0);
     let status: Value = serde_json::from_str(&ran.out).expect("JSON");
     folder.run(&["pull", "--cancel", "out"]).ends(0).tells(&["cancelled"]);
@@ -389,7 +399,7 @@ fn what_the_server_refuses_leaves_the_folder_to_what_was_meant() {
     let folder = data();
     let server = Server::open(&folder);
     let ran = folder
-        .run(&["pull", &server.base, "-o", "out", "--group", "unknown"])
+        .run(&["pull", &server.base, WAIT, "-o", "out", "--group", "unknown"])
         .ends(3);
     assert!(
         ran.err.contains("no such Group") && !ran.err.contains("--resume"),
@@ -400,7 +410,7 @@ fn what_the_server_refuses_leaves_the_folder_to_what_was_meant() {
     folder.write("out/.fhirehose-pull-done/journal", "");
     let group = group(&folder);
     folder
-        .run(&["pull", &server.base, "-o", "out", "--group", &group])
+        .run(&["pull", &server.base, WAIT, "-o", "out", "--group", &group])
         .ends(0);
 }
 
@@ -451,6 +461,7 @@ fn what_was_fetched_is_what_verify_wants_and_the_manifest_is_checked_where_it_is
         .run(&[
             "pull",
             &server.base,
+            WAIT,
             "--system",
             "-o",
             "out",

@@ -5,35 +5,10 @@ mod binary;
 mod canned;
 
 use binary::{Folder, LINES};
-use canned::{Asked, Canned, Reply};
+use canned::{Asked, Canned, Reply, server};
 use serde_json::{Value, json};
 
 const WAIT: [&str; 2] = ["--longest-wait", "20ms"];
-
-/// A job that is done at once, with one file of these lines; `other` answers first.
-fn server(lines: &'static str, other: impl Fn(&Asked, &str) -> Option<Reply> + Send + Sync + 'static) -> Canned {
-    Canned::start(move |asked, origin| {
-        if let Some(reply) = other(asked, origin) {
-            return reply;
-        }
-        let manifest = json!({
-            "transactionTime": "2024-01-01T00:00:00Z",
-            "request": format!("{origin}/fhir/$export"),
-            "requiresAccessToken": true,
-            "output": [{ "type": "Patient", "url": format!("{origin}/files/1") }],
-            "error": [],
-        });
-        match asked.target.as_str() {
-            "/job" if asked.method == "DELETE" => Reply::new(202, ""),
-            "/job" => Reply::new(200, manifest.to_string()).with("content-type", "application/json"),
-            "/files/1" => Reply::new(200, lines).with("content-type", "application/fhir+ndjson"),
-            target if target.contains("$export") => {
-                Reply::new(202, "").with("content-location", format!("{origin}/job"))
-            }
-            _ => Reply::new(404, ""),
-        }
-    })
-}
 
 fn pull(folder: &Folder, server: &Canned, words: &[&str]) -> binary::Ran {
     let base = format!("{}/fhir", server.origin);
@@ -212,6 +187,21 @@ fn what_is_not_what_it_says_is_not_taken() {
 }
 
 #[test]
+fn no_bytes_that_are_called_gzip_are_an_empty_file_where_they_have_an_end() {
+    for (open_ended, code) in [(false, 0), (true, 3)] {
+        let folder = Folder::new();
+        let mut reply = Reply::new(200, "").with("content-encoding", "gzip");
+        reply.open_ended = open_ended;
+        let server = server(LINES, move |asked, _| {
+            (asked.target == "/files/1").then(|| reply.clone())
+        });
+        pull(&folder, &server, &["--attempts", "2"]).ends(code);
+        assert_eq!(folder.path("out/manifest.json").exists(), code == 0);
+        assert!(!folder.path("out/Patient.000.ndjson").exists());
+    }
+}
+
+#[test]
 fn counts_that_do_not_fit_fail_unless_the_user_says_otherwise() {
     let folder = Folder::new();
     let server = server(LINES, |asked, origin| {
@@ -336,6 +326,25 @@ fn an_error_that_comes_as_a_file_or_a_record_that_was_cut_is_no_file() {
 }
 
 #[test]
+fn what_is_told_of_requests_has_no_signed_url_and_no_record_in_it() {
+    let folder = Folder::new();
+    let to = "/store/1?sig=s3cret";
+    let server = server(LINES, move |asked, _| match asked.target.as_str() {
+        "/files/1" => Some(Reply::new(307, "").with("location", to)),
+        target if target == to => Some(Reply::new(403, LINES)),
+        _ => None,
+    });
+    let words = ["--verbose", "--attempts", "1", "--parallel", &usize::MAX.to_string()];
+    let ran = pull(&folder, &server, &words)
+        .ends(3)
+        .tells(&["status=307", "status=403"]);
+    let bytes = format!("{:?}", LINES.as_bytes());
+    for secret in ["s3cret", "1970-01-01", &bytes[1..20]] {
+        assert!(!ran.err.contains(secret), "{secret}: {}", ran.err);
+    }
+}
+
+#[test]
 fn a_server_that_repeats_the_token_does_not_have_it_printed() {
     let folder = Folder::new();
     folder.write("bearer", "sesame\n");
@@ -385,13 +394,14 @@ fn half_done(words: &[&str]) -> (Folder, Canned) {
 
 #[test]
 fn parts_that_are_gone_or_cut_after_a_crash_are_fetched_again() {
-    for damage in ["gone", "cut"] {
+    for damage in ["gone", "cut", "the whole folder"] {
         let (folder, server) = half_done(&[]);
         let parts = folder.files("out/.fhirehose-pull/parts");
         assert_eq!(parts.len(), 1, "{parts:?}");
         let part = folder.path("out/.fhirehose-pull/parts").join(&parts[0]);
         match damage {
             "gone" => std::fs::remove_file(part).expect("removes"),
+            "the whole folder" => std::fs::remove_dir_all(part.parent().expect("a folder")).expect("removes"),
             _ => std::fs::write(part, &LINES[..30]).expect("writes"),
         }
         folder.run(&["pull", "--resume", "out"]).ends(0);
@@ -553,4 +563,31 @@ fn a_job_of_which_only_the_url_is_known_cannot_be_held_against_references() {
         .run(&[&words[..], &["--fhir-base", "http://server/fhir"]].concat())
         .ends(0);
     assert_eq!(folder.read("out/Patient.000.ndjson").lines().count(), 1);
+}
+
+#[test]
+fn the_time_that_is_given_holds_for_the_pass_at_the_end_too() {
+    let folder = Folder::new();
+    let server = server(LINES, |_, _| None);
+    let words = ["--keep-job", "--organize-by", "Patient", "--max-resources", "2"];
+    pull(&folder, &server, &[&words[..], &["--detach"]].concat()).ends(0);
+    // All of it is there, and only the names are missing.
+    folder.write("out/manifest.json", "mine");
+    folder
+        .run(&["pull", "--resume", "out"])
+        .ends(2)
+        .tells(&["is there already"]);
+    std::fs::remove_file(folder.path("out/manifest.json")).expect("removes");
+    folder
+        .run(&["pull", "--resume", "out", "--timeout", "1us"])
+        .ends(3)
+        .tells(&[
+            "the time is up before the files stood in their place",
+            "goes on from here",
+        ]);
+    let there = folder.files("out");
+    assert!(there.iter().all(|name| name.starts_with('.')), "{there:?}");
+    folder.run(&["pull", "--resume", "out", "--timeout", "1h"]).ends(0);
+    assert!(folder.path("out/manifest.json").exists());
+    assert_eq!(server.times("GET /files/1"), 1, "what has come is not fetched again");
 }

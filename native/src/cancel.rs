@@ -3,11 +3,14 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// A handle that stops a job. Clones stop the same job.
 #[derive(Clone, Debug, Default)]
 pub struct Cancel {
     inner: Arc<Inner>,
+    /// When the job stops by itself. It is looked at where the job asks anyway, so that this needs no thread.
+    until: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -33,9 +36,29 @@ impl Cancel {
         self.inner.stopped.store(true, Ordering::Relaxed);
     }
 
-    /// Whether somebody asked.
+    /// The same handle; a job that is given it stops also when so much time has gone by.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use fhirehose_native::cancel::Cancel;
+    ///
+    /// let cancel = Cancel::default();
+    /// assert!(cancel.within(Duration::ZERO).is_stopped());
+    /// assert!(!cancel.within(Duration::from_secs(3600)).is_stopped());
+    /// assert!(!cancel.is_stopped());
+    /// ```
+    #[must_use]
+    pub fn within(&self, time: Duration) -> Cancel {
+        Cancel {
+            inner: self.inner.clone(),
+            // What lies beyond the end of the clock is never.
+            until: Instant::now().checked_add(time),
+        }
+    }
+
+    /// Whether somebody asked, or the time is up.
     pub fn is_stopped(&self) -> bool {
-        self.inner.stopped.load(Ordering::Relaxed)
+        self.inner.stopped.load(Ordering::Relaxed) || self.until.is_some_and(|until| until <= Instant::now())
     }
 
     /// Stops the job and removes its unfinished files at once, for a process that is about to end. `false`: the job was

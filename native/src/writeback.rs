@@ -10,7 +10,7 @@ pub const STEP: u64 = 8 << 20;
 /// A thread that waits for the disk so that no other has to.
 #[derive(Debug, Default)]
 pub struct Writeback {
-    thread: Option<(SyncSender<File>, JoinHandle<()>)>,
+    thread: Option<(SyncSender<File>, Option<JoinHandle<()>>)>,
 }
 
 impl Writeback {
@@ -20,8 +20,10 @@ impl Writeback {
         let Ok(file) = file.try_clone() else { return };
         let (sender, _) = self.thread.get_or_insert_with(|| {
             let (sender, receiver) = sync_channel::<File>(1);
-            let thread = std::thread::spawn(move || receiver.into_iter().for_each(|file| drop(file.sync_data())));
-            (sender, thread)
+            let wait = move || receiver.into_iter().for_each(|file| drop(file.sync_data()));
+            // Without a thread the receiver is gone, and all is left to the final sync.
+            let thread = std::thread::Builder::new().name("writeback".to_owned()).spawn(wait);
+            (sender, thread.ok())
         });
         match sender.try_send(file) {
             Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
@@ -33,7 +35,7 @@ impl Writeback {
         if let Some((sender, thread)) = self.thread.take() {
             drop(sender);
             // A thread that panicked has told so; the final sync does its work.
-            let _ = thread.join();
+            let _ = thread.map(JoinHandle::join);
         }
     }
 }

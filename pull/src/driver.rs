@@ -11,17 +11,17 @@ use fhirehose_core::client::{
     Answer, Call, CallId, Client, Event, Fetch, FileNo, Order, Phase, Settings, Step, Trouble, Unfetched, What,
 };
 use fhirehose_core::search::table::Registry;
-use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::auth::{self, Credentials};
 use crate::clock;
-use crate::download::{Attempt, Ended, Held, How, attempt};
+use crate::download::{Attempt, Ended, Held, How, Patience, attempt};
 use crate::error::{PullError, PullErrorKind};
 use crate::finish::{Finished, Keep, finish};
 use crate::folder::Folder;
 use crate::http::{Got, Http, HttpOptions, is_safe};
 use crate::journal::Journal;
+use crate::network::Network;
 use crate::progress::{Progress, Stop};
 use crate::receipt::{Part, Receipt};
 use crate::report::{self, Pulled};
@@ -109,7 +109,7 @@ fn run(pull: &Pull, progress: &Arc<Progress>, stop: &Stop, cancels: bool) -> Res
         client.happened(Event::Cancel, clock::now());
     }
     let http = Http::new(&pull.http)?;
-    let runtime = runtime()?;
+    let network = Network::new().map_err(|error| PullError::disk("begin", Path::new("the network"), &error))?;
     let (sender, receiver) = unbounded_channel();
     let how = How {
         plan: pull.keep.plan.clone(),
@@ -128,6 +128,7 @@ fn run(pull: &Pull, progress: &Arc<Progress>, stop: &Stop, cancels: bool) -> Res
         journal,
         client,
         http,
+        network: &network,
         how,
         token: None,
         held: HashMap::new(),
@@ -138,22 +139,14 @@ fn run(pull: &Pull, progress: &Arc<Progress>, stop: &Stop, cancels: bool) -> Res
         cancels,
         stop: stop.clone(),
     };
-    let result = runtime.block_on(driver.drive(receiver, stop));
     // Threads of downloads end by themselves when nobody sends to them any more.
-    runtime.shutdown_background();
-    result
+    network.block_on(driver.drive(receiver, stop))
 }
 
 /// The types of all versions of FHIR.
 fn types() -> HashSet<String> {
     let all = [Registry::r4(), Registry::r4b(), Registry::r5()];
     all.iter().flat_map(|registry| registry.types().to_vec()).collect()
-}
-
-fn runtime() -> Result<Runtime, PullError> {
-    let threads = std::thread::available_parallelism().map_or(2, usize::from).min(4);
-    let runtime = Builder::new_multi_thread().worker_threads(threads).enable_all().build();
-    runtime.map_err(|error| PullError::disk("begin", Path::new("threads"), &error))
 }
 
 /// Secrets go over `https`, or stay on this machine.
@@ -229,6 +222,31 @@ enum Message {
     Answer(CallId, Result<Got, Trouble>),
     Token(Result<auth::Token, auth::NoToken>),
     Attempt(Box<Attempt>),
+    /// Nothing: it has failed in a way that no task should.
+    Fault,
+}
+
+/// Hears what a task has to tell. One that ends without a word says so, or the pull would wait for it for ever.
+struct Listener {
+    sender: UnboundedSender<Message>,
+    has_heard: bool,
+}
+
+impl Listener {
+    async fn listen(mut self, task: impl Future<Output = Message>) {
+        let message = task.await;
+        self.has_heard = true;
+        // Nobody listens when the pull has ended.
+        let _ = self.sender.send(message);
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if !self.has_heard {
+            let _ = self.sender.send(Message::Fault);
+        }
+    }
 }
 
 struct Driver<'a> {
@@ -237,6 +255,7 @@ struct Driver<'a> {
     journal: Journal,
     client: Client,
     http: Http,
+    network: &'a Network,
     how: How,
     token: Option<String>,
     /// Files of which something has come.
@@ -317,11 +336,11 @@ impl Driver<'_> {
     }
 
     fn spawn(&self, task: impl Future<Output = Message> + Send + 'static) {
-        let sender = self.sender.clone();
-        tokio::spawn(async move {
-            // Nobody listens when the pull has ended.
-            let _ = sender.send(task.await);
-        });
+        let listener = Listener {
+            sender: self.sender.clone(),
+            has_heard: false,
+        };
+        self.network.spawn(listener.listen(task));
     }
 
     fn authorize(&self) {
@@ -347,9 +366,9 @@ impl Driver<'_> {
         tracing::debug!(file = fetch.file, attempt = fetch.attempt, "download");
         let held = self.held.remove(&fetch.file);
         let (http, token, how) = (self.http.clone(), self.token.clone(), self.how.clone());
-        let stall = self.pull.http.stall;
+        let patience = Patience::new(self.pull.http.stall, self.pull.settings.parallel);
         self.progress.active.fetch_add(1, Ordering::Relaxed);
-        self.spawn(async move { Message::Attempt(Box::new(attempt(http, fetch, held, token, how, stall).await)) });
+        self.spawn(async move { Message::Attempt(Box::new(attempt(http, fetch, held, token, how, patience).await)) });
     }
 
     fn hear(&mut self, message: Message) -> Result<(), PullError> {
@@ -374,6 +393,10 @@ impl Driver<'_> {
                 self.client.happened(Event::NoToken { again, why }, now);
             }
             Message::Attempt(attempt) => return self.attempted(*attempt),
+            Message::Fault => {
+                let error = PullError::new(PullErrorKind::Io, "fault", "a request ended in a fault of this program");
+                return Err(error.resumable(true));
+            }
         }
         Ok(())
     }
@@ -388,7 +411,7 @@ impl Driver<'_> {
         self.progress.active.fetch_sub(1, Ordering::Relaxed);
         let now = clock::now();
         // Each holds a thread and some pieces: where very many connections break, files begin anew instead.
-        let held = held.filter(|_| self.held.len() < 2 * self.pull.settings.parallel);
+        let held = held.filter(|_| self.held.len() < self.pull.settings.parallel.saturating_mul(2));
         let progress = progress && held.is_some();
         self.held.extend(held.map(|held| (file, held)));
         let why = match &ended {
@@ -414,7 +437,12 @@ impl Driver<'_> {
                 return Err(PullError::new(PullErrorKind::BadLine, "bad-line", text));
             }
         };
-        tracing::debug!(file, ?why, "no file");
+        // Of an answer its status alone: headers hold signed URLs, and bodies anything.
+        match &why {
+            Unfetched::Answer(answer) => tracing::debug!(file, status = answer.status, "no file"),
+            Unfetched::Trouble(trouble) => tracing::debug!(file, ?trouble, "no file"),
+            Unfetched::Disk => {}
+        }
         self.client.happened(Event::Unfetched { file, why, progress }, now);
         Ok(())
     }
@@ -431,13 +459,14 @@ impl Driver<'_> {
             return Err(PullError::new(PullErrorKind::Io, "journal", text));
         }
         let said = report::said(&self.client, self.pull.keep.plan.is_some());
-        self.output = Some(finish(
-            &self.folder,
-            &receipts,
-            &said,
-            &self.pull.keep,
-            self.stop.cancel(),
-        )?);
+        let cancel = match self.pull.settings.deadline {
+            Some(deadline) => self.stop.cancel().within(clock::until(deadline)),
+            None => self.stop.cancel().clone(),
+        };
+        let finished = finish(&self.folder, &receipts, &said, &self.pull.keep, &cancel);
+        let is_late = |error: &PullError| error.kind() == PullErrorKind::Interrupted && !self.stop.is_stopped();
+        let finished = finished.map_err(|error| if is_late(&error) { PullError::late() } else { error });
+        self.output = Some(finished?);
         Ok(())
     }
 
@@ -468,5 +497,29 @@ fn answer(got: &Got) -> Answer<'_> {
         status: got.status,
         headers: &got.headers,
         body: &got.body,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_that_ends_without_a_word_is_not_waited_for() {
+        let network = Network::new().expect("needs no thread");
+        let (sender, mut receiver) = unbounded_channel();
+        let listener = |sender| Listener {
+            sender,
+            has_heard: false,
+        };
+        let told = listener(sender.clone()).listen(async { Message::Token(Err(auth::NoToken::final_one("none"))) });
+        network.spawn(told);
+        assert!(matches!(
+            network.block_on(receiver.recv()),
+            Some(Message::Token(Err(_)))
+        ));
+        network.spawn(listener(sender).listen(async { panic!("on purpose") }));
+        assert!(matches!(network.block_on(receiver.recv()), Some(Message::Fault)));
+        assert!(network.block_on(receiver.recv()).is_none(), "each tells once");
     }
 }

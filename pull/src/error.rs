@@ -52,6 +52,12 @@ impl PullError {
         PullError::new(PullErrorKind::Interrupted, "interrupted", "interrupted").resumable(true)
     }
 
+    /// Of the pass at the end; what comes before it is the core's client's to tell.
+    pub(crate) fn late() -> PullError {
+        let message = "the time is up before the files stood in their place; resume to go on";
+        PullError::new(PullErrorKind::Io, "timeout", message).resumable(true)
+    }
+
     pub(crate) fn resumable(self, resumable: bool) -> PullError {
         PullError { resumable, ..self }
     }

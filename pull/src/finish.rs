@@ -21,7 +21,7 @@ use fhirehose_native::inputs::InputPlace;
 use fhirehose_native::job::{FolderOutput, Job, JobError, ManifestOptions, Organize, Output, Progress, Told};
 use fhirehose_native::run_for_clients;
 
-use crate::checksum::checksum;
+use crate::checksum::sum;
 use crate::error::{PullError, PullErrorKind};
 use crate::folder::{Folder, write_whole};
 use crate::receipt::{Kind, Part, Receipt};
@@ -86,7 +86,8 @@ struct Named {
     sha256: String,
 }
 
-/// Puts the output in its place. May be called again after a crash: what was done is left.
+/// Puts the output in its place. May be called again after a crash, or when it was stopped: what was done is left. Once names
+/// are given it does not stop any more; that is soon done.
 pub(crate) fn finish(
     folder: &Folder,
     receipts: &[(FileNo, Receipt)],
@@ -232,7 +233,8 @@ fn divided_anew(
         hides_folders: true,
         ..Told::default()
     };
-    let exported = run_for_clients(&job, &told, &Progress::default(), cancel).map_err(failed)?;
+    let exported = run_for_clients(&job, &told, &Progress::default(), cancel);
+    let exported = exported.map_err(|error| failed(error, cancel))?;
     let bad = exported.report.bad_lines();
     let mut namer = Namer::new(keep.compression);
     let beside = all().filter(|part| part.kind != Kind::Output);
@@ -251,7 +253,7 @@ fn divided_anew(
         };
         let renamed = namer.name(place.join(&entry.path), &part);
         let sha256 = if keep.checksums {
-            checksum(&place.join(&entry.path))?
+            sum(&place.join(&entry.path), cancel)?
         } else {
             String::new()
         };
@@ -302,9 +304,10 @@ fn job(again: &Again, keep: &Keep, inputs: Vec<InputPlace>, place: PathBuf) -> R
     })
 }
 
-fn failed(error: JobError) -> PullError {
+fn failed(error: JobError, cancel: &Cancel) -> PullError {
     match error {
-        JobError::Interrupted => PullError::interrupted(),
+        // Whatever a job that was to stop tells of its end.
+        _ if cancel.is_stopped() => PullError::interrupted(),
         JobError::BadLine(place) => PullError::new(PullErrorKind::BadLine, "bad-line", place),
         error => PullError::new(PullErrorKind::Io, "disk", error.to_string()).resumable(true),
     }

@@ -72,7 +72,11 @@ impl Folder {
                 out.display()
             )));
         }
-        Folder::locked(out, hidden)
+        let folder = Folder::locked(out, hidden)?;
+        // Whoever has removed them has only removed what can be fetched again.
+        let parts = folder.parts();
+        fs::create_dir_all(&parts).map_err(|error| PullError::disk("make", &parts, &error))?;
+        Ok(folder)
     }
 
     fn locked(out: &Path, hidden: PathBuf) -> Result<Folder, PullError> {

@@ -3,6 +3,7 @@
 use std::error::Error as _;
 use std::io::Read as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fhirehose_core::client::{Call, Trouble};
@@ -11,6 +12,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, ClientBuilder, Method, RequestBuilder, Response};
 
 use crate::error::PullError;
+use crate::network::Names;
 
 /// How the client is connected.
 #[derive(Clone, Debug)]
@@ -19,7 +21,7 @@ pub struct HttpOptions {
     pub authorities: Vec<PathBuf>,
     /// How long a connection may take to be made.
     pub connect: Duration,
-    /// How long nothing may come.
+    /// How long nothing may come, or of a file next to nothing in ten times as long.
     pub stall: Duration,
     /// How long a request with a small answer may take in all.
     pub call: Duration,
@@ -148,6 +150,7 @@ fn builder(options: &HttpOptions, authorities: &[Certificate]) -> ClientBuilder 
     let builder = Client::builder()
         .user_agent(concat!("fhirehose/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::none())
+        .dns_resolver(Arc::new(Names))
         .referer(false)
         .connect_timeout(options.connect)
         .read_timeout(options.stall)

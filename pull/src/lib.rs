@@ -13,6 +13,7 @@ mod finish;
 mod folder;
 mod http;
 mod journal;
+mod network;
 mod page;
 mod progress;
 mod receipt;

@@ -1,12 +1,12 @@
 //! One manifest by its URL, for looking at it.
 
 use fhirehose_core::client::{Call, What};
-use tokio::runtime::Builder;
 
 use crate::auth::{self, Credentials};
 use crate::clock;
 use crate::error::{PullError, PullErrorKind};
 use crate::http::{Http, HttpOptions, is_safe};
+use crate::network;
 
 /// Most bytes of a manifest.
 const MOST: u64 = 256 << 20;
@@ -30,8 +30,7 @@ pub fn manifest(url: &str, credentials: &Credentials, options: &HttpOptions) -> 
         ));
     }
     let http = Http::new(options)?;
-    let runtime = Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| failed(format!("no thread for the network: {error}")))?;
+    let runtime = network::runtime().map_err(|error| failed(format!("no network: {error}")))?;
     runtime.block_on(async {
         let token = if has_token {
             let token = auth::token(credentials, &http, url, options.insecure, clock::now()).await;

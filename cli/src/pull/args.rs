@@ -227,7 +227,7 @@ pub(crate) struct FetchArgs {
     #[arg(long, value_name = "TIME")]
     pub(crate) timeout: Option<String>,
 
-    /// Longest silence of a connection
+    /// Longest silence of a connection; a file that brings next to nothing for ten times as long counts as silent
     #[arg(long, value_name = "TIME", default_value = "60s")]
     pub(crate) stall: String,
 

@@ -162,3 +162,31 @@ fn read(reader: &mut BufReader<&TcpStream>) -> Option<Asked> {
         body: String::from_utf8_lossy(&body).into_owned(),
     })
 }
+
+/// A job that is done at once, with one file of these lines; `other` answers first.
+pub(crate) fn server(
+    lines: &'static str,
+    other: impl Fn(&Asked, &str) -> Option<Reply> + Send + Sync + 'static,
+) -> Canned {
+    Canned::start(move |asked, origin| {
+        if let Some(reply) = other(asked, origin) {
+            return reply;
+        }
+        let manifest = serde_json::json!({
+            "transactionTime": "2024-01-01T00:00:00Z",
+            "request": format!("{origin}/fhir/$export"),
+            "requiresAccessToken": true,
+            "output": [{ "type": "Patient", "url": format!("{origin}/files/1") }],
+            "error": [],
+        });
+        match asked.target.as_str() {
+            "/job" if asked.method == "DELETE" => Reply::new(202, ""),
+            "/job" => Reply::new(200, manifest.to_string()).with("content-type", "application/json"),
+            "/files/1" => Reply::new(200, lines).with("content-type", "application/fhir+ndjson"),
+            target if target.contains("$export") => {
+                Reply::new(202, "").with("content-location", format!("{origin}/job"))
+            }
+            _ => Reply::new(404, ""),
+        }
+    })
+}

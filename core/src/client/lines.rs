@@ -91,7 +91,7 @@ impl Lines {
         let mut start = 0;
         for end in memchr::memchr_iter(b'\n', block) {
             let line = &block[start..end];
-            let is_blank = line.len() < 2 && line.iter().all(u8::is_ascii_whitespace);
+            let is_blank = line.iter().all(u8::is_ascii_whitespace);
             let is_line = self.open.begun || !is_blank;
             self.count += u64::from(is_line);
             self.blanks += u64::from(!is_line);
@@ -204,6 +204,7 @@ mod tests {
         assert_eq!(output(&[ONE, "\n\r\n", ONE, "\n\n{", "}"], None), Ok(3));
         assert_eq!(output(&[ONE, "\n", "\n", "{}\n"], Some(2)), Ok(2));
         assert_eq!(output(&[""], Some(0)), Ok(0));
+        assert_eq!(output(&[ONE, "\n \t\r\n  ", " \n", ONE, "\n  "], Some(2)), Ok(2));
         assert_eq!(output(&["\u{feff}", ONE, "\n"], None), Ok(1));
         assert_eq!(output(&["\u{feff}", ONE], None), Ok(1));
     }

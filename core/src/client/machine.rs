@@ -468,7 +468,7 @@ impl Trouble {
         match self {
             Trouble::Connect => "no connection",
             Trouble::Tls => "no secure connection: the certificate or the handshake",
-            Trouble::Timeout => "nothing came for too long",
+            Trouble::Timeout => "nothing came for too long, or next to nothing",
             Trouble::Broken => "the connection ended in the middle",
             Trouble::TooLarge => "more bytes than can be meant",
             Trouble::Length => "other bytes than announced",
@@ -477,6 +477,7 @@ impl Trouble {
             Trouble::Media => "something else than NDJSON",
             Trouble::Count => "other lines than the manifest's count",
             Trouble::Content => "lines that are no JSON objects",
+            Trouble::Room => "this machine has no thread for it",
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What a client asks of its driver, and what the driver tells it: plain data, no I/O.
 
+use std::fmt;
+
 use super::settings::Millis;
 use crate::sink::FileKind;
 
@@ -96,7 +98,7 @@ pub struct Fetch {
 }
 
 /// The answer to a request.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct Answer<'a> {
     /// Status code.
     pub status: u16,
@@ -104,6 +106,15 @@ pub struct Answer<'a> {
     pub headers: &'a [(String, String)],
     /// The body, decoded.
     pub body: &'a [u8],
+}
+
+/// Headers may hold signed URLs, and bodies records: neither gets into a log this way.
+impl fmt::Debug for Answer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Answer");
+        out.field("status", &self.status).field("bytes", &self.body.len());
+        out.finish_non_exhaustive()
+    }
 }
 
 /// Why there is no answer, or no whole one. Says nothing of what was in it.
@@ -114,7 +125,7 @@ pub enum Trouble {
     Connect,
     /// The certificate or the handshake.
     Tls,
-    /// Nothing came for too long.
+    /// Nothing came for too long, or so little that it is as good as nothing.
     Timeout,
     /// The connection ended in the middle.
     Broken,
@@ -132,6 +143,8 @@ pub enum Trouble {
     Count,
     /// Lines that are no JSON objects, where that was to be checked.
     Content,
+    /// The driver's own machine has no room for it just now: no thread, say.
+    Room,
 }
 
 /// What has happened.
@@ -210,4 +223,26 @@ pub struct Failure {
     pub message: String,
     /// Whether resuming may help.
     pub resumable: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_that_are_printed_keep_what_is_in_them() {
+        let headers = [("location".to_owned(), "https://store/f?sig=secret".to_owned())];
+        let answer = Answer {
+            status: 403,
+            headers: &headers,
+            body: b"secret",
+        };
+        let event = Event::Unfetched {
+            file: 1,
+            why: Unfetched::Answer(answer),
+            progress: false,
+        };
+        let told = format!("{event:?}");
+        assert!(told.contains("Answer { status: 403, bytes: 6, .. }"), "{told}");
+    }
 }

@@ -1,14 +1,14 @@
 //! One attempt at a file: asks for it, or for the rest of it, and hands what comes to the thread that reads it.
 
-use std::time::Duration;
-
 use fhirehose_core::client::{Fetch, FileNo, Trouble};
 use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue, IF_RANGE, RANGE};
 use reqwest::{Response, Version};
 use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout};
 
 use super::incoming::{Piece, pipe};
+use super::patience::{Pace, Patience};
 use super::worker::{Fault, How, Work, work};
 use crate::http::{self, Got, Http};
 use crate::receipt::Receipt;
@@ -58,7 +58,7 @@ pub(crate) async fn attempt(
     held: Option<Held>,
     token: Option<String>,
     how: How,
-    stall: Duration,
+    patience: Patience,
 ) -> Attempt {
     let file = fetch.file;
     let ended = |ended, held: Option<Held>, progress| Attempt {
@@ -98,7 +98,7 @@ pub(crate) async fn attempt(
             };
         }
     };
-    let (end, held, progress) = receive(response, held, &how, stall).await;
+    let (end, held, progress) = receive(response, held, &how, patience).await;
     ended(end, held, progress)
 }
 
@@ -178,7 +178,7 @@ fn begin(fetch: &Fetch, response: &Response, how: &How) -> Result<Held, Trouble>
         // Nobody may be waiting any more.
         let _ = tell.send(work(&job, incoming, &how));
     });
-    started.map_err(|_| Trouble::Connect)?;
+    started.map_err(|_| Trouble::Room)?;
     Ok(Held {
         sender,
         result,
@@ -191,15 +191,23 @@ fn begin(fetch: &Fetch, response: &Response, how: &How) -> Result<Held, Trouble>
 }
 
 /// Hands on what comes, until it ends.
-async fn receive(mut response: Response, mut held: Held, how: &How, stall: Duration) -> (Ended, Option<Held>, bool) {
-    let before = held.received;
+async fn receive(mut response: Response, mut held: Held, how: &How, patience: Patience) -> (Ended, Option<Held>, bool) {
+    let mut pace = Pace::new(patience);
+    let mut progress = false;
     loop {
-        let chunk = match tokio::time::timeout(stall, response.chunk()).await {
+        let asked = Instant::now();
+        let came = timeout(patience.silence, response.chunk()).await;
+        let waited = asked.elapsed();
+        let chunk = match came {
             Ok(Ok(Some(chunk))) => chunk,
             Ok(Ok(None)) => break,
-            Ok(Err(error)) => return broken(http::trouble(&error), held, before),
-            Err(_) => return broken(Trouble::Timeout, held, before),
+            Ok(Err(error)) if !error.is_timeout() => return broken(http::trouble(&error), held, progress),
+            Ok(Err(_)) | Err(_) => {
+                pace.came(0, waited);
+                return broken(Trouble::Timeout, held, pace.is_progress());
+            }
         };
+        progress = true;
         let length = chunk.len() as u64;
         how.progress
             .wire
@@ -209,10 +217,13 @@ async fn receive(mut response: Response, mut held: Held, how: &How, stall: Durat
             return (verdict(held.result).await, None, false);
         }
         held.received += length;
+        if !pace.came(length, waited) {
+            return broken(Trouble::Timeout, held, pace.is_progress());
+        }
     }
     // A part may be shorter than what was asked for: its end is not that of the file.
     match held.total {
-        Some(total) if held.received < total => return broken(Trouble::Broken, held, before),
+        Some(total) if held.received < total => return broken(Trouble::Broken, held, progress),
         Some(total) if held.received > total => return (Ended::Trouble(Trouble::Length), None, false),
         _ => {}
     }
@@ -222,10 +233,10 @@ async fn receive(mut response: Response, mut held: Held, how: &How, stall: Durat
     (verdict(held.result).await, None, false)
 }
 
-/// The connection is gone. Without a tag nothing can be gone on with.
-fn broken(trouble: Trouble, held: Held, before: u64) -> (Ended, Option<Held>, bool) {
-    let progress = held.received > before && held.etag.is_some();
+/// The connection is gone, or worth nothing. Without a tag nothing can be gone on with.
+fn broken(trouble: Trouble, held: Held, progress: bool) -> (Ended, Option<Held>, bool) {
     let held = Some(held).filter(|held| held.etag.is_some());
+    let progress = progress && held.is_some();
     (Ended::Trouble(trouble), held, progress)
 }
 
@@ -267,6 +278,8 @@ fn digest(headers: &HeaderMap) -> Option<[u8; 32]> {
 
 #[cfg(test)]
 mod tests {
+    use std::future::Future as _;
+
     use super::*;
 
     fn headers(given: &[(&'static str, &str)]) -> HeaderMap {
@@ -320,5 +333,90 @@ mod tests {
             ..held
         };
         assert!(!goes_on(&held, &headers(&good)), "of another whole");
+    }
+
+    /// A body that brings so many bytes after each so many seconds, a silence at the end of which nothing comes.
+    struct Drip {
+        drops: std::vec::IntoIter<(usize, u64)>,
+        next: Option<(usize, std::pin::Pin<Box<tokio::time::Sleep>>)>,
+    }
+
+    impl http_body::Body for Drip {
+        type Data = bytes::Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            mut self: std::pin::Pin<&mut Self>,
+            context: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<http_body::Frame<Self::Data>, Self::Error>>> {
+            if self.next.is_none() {
+                let after = |seconds| Box::pin(tokio::time::sleep(std::time::Duration::from_secs(seconds)));
+                self.next = self.drops.next().map(|(bytes, seconds)| (bytes, after(seconds)));
+            }
+            let Some((bytes, sleep)) = &mut self.next else {
+                return std::task::Poll::Ready(None);
+            };
+            let bytes = *bytes;
+            std::task::ready!(sleep.as_mut().poll(context));
+            self.next = None;
+            std::task::Poll::Ready(Some(Ok(http_body::Frame::data(vec![b'x'; bytes].into()))))
+        }
+    }
+
+    /// What comes of a body, with eight downloads side by side: the trouble, bytes that came, whether it was progress, seconds.
+    async fn dripped(drops: Vec<(usize, u64)>) -> (Option<Trouble>, u64, bool, u64) {
+        let body = reqwest::Body::wrap(Drip {
+            drops: drops.into_iter(),
+            next: None,
+        });
+        let (sender, mut incoming) = pipe(false);
+        let (tell, result) = oneshot::channel();
+        let thread = std::thread::spawn(move || {
+            let copied = std::io::copy(&mut incoming, &mut std::io::sink());
+            let _ = tell.send(copied.map(|_| Receipt::default()).map_err(Fault::Disk));
+            incoming.wire()
+        });
+        let held = Held {
+            sender,
+            result,
+            received: 0,
+            total: None,
+            etag: Some("\"a\"".into()),
+            coding: String::new(),
+            digest: None,
+        };
+        let how = How {
+            plan: None,
+            compression: fhirehose_native::codec_out::Compression::None,
+            hashes: false,
+            folder: std::path::PathBuf::new(),
+            progress: std::sync::Arc::default(),
+            ignores_counts: false,
+            types: std::sync::Arc::default(),
+            serial: std::sync::Arc::default(),
+        };
+        let begun = Instant::now();
+        let patience = Patience::new(std::time::Duration::from_secs(60), 8);
+        let (ended, held, progress) = receive(::http::Response::new(body).into(), held, &how, patience).await;
+        let seconds = begun.elapsed().as_secs();
+        let trouble = match ended {
+            Ended::Trouble(trouble) => Some(trouble),
+            _ => None,
+        };
+        assert_eq!(trouble.is_some(), held.is_some(), "what has come is held");
+        drop(held);
+        (trouble, thread.join().expect("reads"), progress, seconds)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_trickles_is_broken_off_as_silence_is() {
+        let timeout = Some(Trouble::Timeout);
+        assert_eq!(dripped(vec![(1, 10), (1, 61)]).await, (timeout, 1, false, 70));
+        assert_eq!(dripped(vec![(1, 59); 1000]).await, (timeout, 11, false, 649));
+        // What came before it was worth while, and the row of failures begins anew.
+        let drops = [vec![(1 << 20, 1)], vec![(1, 59); 1000]].concat();
+        assert_eq!(dripped(drops).await, (timeout, (1 << 20) + 22, true, 1299));
+        // Two hours at an eighth of 64 kbit/s.
+        assert_eq!(dripped(vec![(1000, 1); 7200]).await, (None, 7_200_000, false, 7200));
     }
 }

@@ -3,7 +3,9 @@
 mod attempt;
 mod incoming;
 mod part;
+mod patience;
 mod worker;
 
 pub(crate) use attempt::{Attempt, Ended, Held, attempt};
+pub(crate) use patience::Patience;
 pub(crate) use worker::How;

@@ -140,14 +140,17 @@ type Came = Option<[u8; 32]>;
 fn read(work: &Work, reader: Shared, how: &How, prefix: &str) -> Result<(Receipt, Came), Fault> {
     let mut input = Input::from_reader("download", reader).map_err(|error| coding(&error))?;
     // Bytes that are called gzip and are none have been meddled with; the other way round they are a file that is stored so.
-    if work.coded && input.codec() == Codec::Plain {
-        return Err(Fault::Trouble(Trouble::Coding));
-    }
+    let is_foreign = work.coded && input.codec() == Codec::Plain;
     let mut lines = Lines::new(work.kind, work.type_name.as_deref(), work.count, MAX_MAX_LINE);
     let mut keeper = Keeper::new(work, how, prefix)?;
     let mut buffer = vec![0; READ_SIZE];
     loop {
         let length = fill(&mut input, &mut buffer)?;
+        // No bytes at all are nothing that could be coded, and servers say so all the same; whoever may have been cut off has
+        // not said that there are none.
+        if is_foreign && (length > 0 || work.is_open_ended) {
+            return Err(Fault::Trouble(Trouble::Coding));
+        }
         if length == 0 {
             break;
         }

@@ -44,6 +44,8 @@ pub(super) struct File {
     pub(super) renewals: u32,
     /// The walk over the manifest that its URL is from.
     pub(super) walk: u32,
+    /// The walk, and the page of it, that listed it last.
+    seen: (u32, usize),
     /// The token that was refused for it last.
     pub(super) refused: Option<u64>,
     /// The driver's facts, once it is safe.
@@ -122,6 +124,7 @@ impl Downloads {
             total: 0,
             renewals: 0,
             walk,
+            seen: (0, 0),
             refused: None,
             receipt: None,
             why: None,
@@ -139,6 +142,12 @@ impl Downloads {
         let file = *self.seen.get(&hash(kind, target))?;
         let listed = &self.files[file].listed;
         (listed.kind == kind && listed.url == target).then_some(file)
+    }
+
+    /// It is listed on a page of a walk. `true` where another page of that walk has listed it.
+    pub(super) fn see(&mut self, file: FileNo, walk: u32, page: usize) -> bool {
+        let before = std::mem::replace(&mut self.files[file].seen, (walk, page));
+        before.0 == walk && before.1 != page
     }
 
     /// Gives a file its URL anew. One that waited for that begins next.
@@ -328,6 +337,8 @@ impl Downloads {
         let Some(found) = found else { return false };
         found.receipt = None;
         self.safe -= 1;
+        // What is safe is never lost; and its host may have been given up.
+        self.set(file, State::Later);
         self.enlist(file, true);
         true
     }

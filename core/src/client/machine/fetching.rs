@@ -174,7 +174,8 @@ impl Client {
                     told: trouble.told().to_owned(),
                     most: if is_wrong { attempts.min(MOST_WRONG) } else { attempts },
                     asked: None,
-                    is_busy: trouble == Trouble::Connect,
+                    // Fewer at once need less here, too.
+                    is_busy: matches!(trouble, Trouble::Connect | Trouble::Room),
                 };
                 self.missed(number, miss, now);
             }

@@ -46,6 +46,11 @@ pub(super) struct Walk {
     pub(super) is_whole: bool,
     /// The pages' URLs so far: none may come twice.
     pub(super) urls: Named<()>,
+    /// A file was on two pages. A server that lists its files in another order for each page leaves out as many as it lists
+    /// twice.
+    pub(super) is_twice: bool,
+    /// Something was on a page that no walk before had seen there.
+    pub(super) has_news: bool,
     /// Polls since something new came.
     pub(super) polls: u32,
     /// Failures in a row that may pass.

@@ -163,7 +163,10 @@ impl Client {
             return self.end_cancelled("no job is known at the server");
         }
         self.lines.push_back(Line::KickOff(false));
-        self.fail(code, message, resumable);
+        // Nobody tells it later: the folder may be given up with this.
+        let is_left = self.warnings.iter().any(|text| text == LEFT);
+        let left = if is_left { format!("; {LEFT}") } else { String::new() };
+        self.fail(code, &format!("{message}{left}"), resumable);
     }
 
     fn remember_again(&mut self) {

@@ -12,18 +12,25 @@ impl Client {
         if self.files().all(|file| file.continues_in.is_none()) {
             return Vec::new();
         }
-        let named: Vec<(&str, FileNo)> = self.files().map(|file| (file.url, file.number)).collect();
+        // The URL of where a file goes on may be relative: then it is the end of another's, if of only one. Sorted from their
+        // ends, those that end alike stand together; there may be very many.
+        let reversed = |text: &str| -> Vec<u8> { text.bytes().rev().collect() };
         let mut whole = Named::default();
-        for (url, number) in &named {
-            *whole.slot(url) = *number;
+        let mut from_end: Vec<(Vec<u8>, FileNo)> = Vec::new();
+        for file in self.files() {
+            *whole.slot(file.url) = file.number;
+            from_end.push((reversed(file.url), file.number));
         }
-        // The URL of where a file goes on may be relative: then it is the end of another's, if of only one.
+        from_end.sort_unstable();
         let number = |url: &str| {
             let only = || {
-                let end = format!("/{}", url.trim_start_matches(['.', '/']));
-                let mut ending = named.iter().filter(|(other, _)| other.ends_with(&end));
-                let first = ending.next()?;
-                ending.next().is_none().then_some(first.1)
+                let end = reversed(&format!("/{}", url.trim_start_matches(['.', '/'])));
+                let first = from_end.partition_point(|(other, _)| *other < end);
+                let mut ending = from_end[first..]
+                    .iter()
+                    .take_while(|(other, _)| other.starts_with(&end));
+                let found = ending.next()?.1;
+                ending.next().is_none().then_some(found)
             };
             whole.get(url).copied().or_else(only)
         };

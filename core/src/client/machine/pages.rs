@@ -69,6 +69,10 @@ impl Client {
             if self.walk.page + 1 < self.job.pages.len() {
                 return self.differs("pages that were there are missing", now);
             }
+            // A walk that finds the same on each page is proof of an order that stays.
+            if self.walk.is_twice && self.walk.has_news {
+                return self.differs("a file is on two of its pages, so another may be on none", now);
+            }
             return self.end_walk();
         }
         self.walk.differs = 0;
@@ -135,6 +139,7 @@ impl Client {
         let is_news = !is_known || entries.iter().any(|entry| matches!(entry, Entry::New(_)));
         if is_news {
             self.walk.polls = 0;
+            self.walk.has_news = true;
             let job = &self.job;
             self.lines.push_back(Line::Page(Page {
                 number,
@@ -170,7 +175,7 @@ impl Client {
 
     /// Gives known files their URLs anew, and takes in the others. The page's files are then in its present order.
     fn take_files(&mut self, found: Vec<Found>, places: &[Option<FileNo>]) -> Vec<Entry> {
-        let walk = self.walk.number;
+        let (walk, page) = (self.walk.number, self.walk.page);
         let mut files = Vec::with_capacity(found.len());
         let mut entries = Vec::with_capacity(found.len());
         for (Found { listed, wrong }, place) in found.into_iter().zip(places) {
@@ -180,12 +185,15 @@ impl Client {
                 if place.is_none() && listed.kind != FileKind::Error {
                     self.warn("a file is listed more than once; it is fetched once".to_owned());
                 }
+                self.walk.is_twice |= self.files.see(file, walk, page) && listed.kind != FileKind::Error;
                 self.files.renew(file, &listed.url, walk);
                 files.push(file);
                 entries.push(Entry::Known(file));
                 continue;
             }
-            files.push(self.files.add(listed.clone(), wrong, walk));
+            let file = self.files.add(listed.clone(), wrong, walk);
+            self.files.see(file, walk, page);
+            files.push(file);
             entries.push(Entry::New(listed));
         }
         match self.job.pages.get_mut(self.walk.page) {

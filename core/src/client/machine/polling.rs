@@ -25,6 +25,8 @@ impl Client {
         self.walk.page = 0;
         self.walk.is_whole = true;
         self.walk.from_start = false;
+        self.walk.is_twice = false;
+        self.walk.has_news = false;
         self.walk.urls = Named::default();
         self.walk.urls.add(&url);
         self.talk = Some(Talk::new(What::Status, url, due));

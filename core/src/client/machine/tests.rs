@@ -3,6 +3,7 @@
 mod deleting;
 mod fetching;
 mod kicking;
+mod output;
 mod polling;
 mod resuming;
 mod stage;

@@ -147,6 +147,32 @@ fn a_server_that_gives_nothing_any_more_is_given_up_with_all_its_files() {
 }
 
 #[test]
+fn a_file_that_is_gone_when_its_server_has_been_given_up_is_lost() {
+    let urls: Vec<String> = (0..6).map(|at| format!("https://a.example/{at}")).collect();
+    let mut urls: Vec<&str> = urls.iter().map(String::as_str).collect();
+    urls.push("https://b.example/6");
+    let mut stage = Stage::accepted(order(), &Settings::default());
+    stage.call();
+    stage.answer(200, &[], &manifest_of(&urls, ""));
+    loop {
+        match stage.waited().0 {
+            Step::Fetch(fetch) => match fetch.file {
+                0 => stage.fetched(0),
+                6 => {}
+                file => stage.broken(file, Trouble::Broken, false),
+            },
+            Step::Wait { until: None } => break,
+            step => panic!("{step:?}"),
+        }
+    }
+    assert_eq!(stage.file(5).state, FileState::Lost);
+    stage.gone(0);
+    stage.fetched(6);
+    let failure = stage.failure();
+    assert!(failure.message.contains("6 of 7 files"), "{}", failure.message);
+}
+
+#[test]
 fn a_full_disk_stops_everything_at_once() {
     let mut stage = listed(3);
     stage.fetches();

@@ -161,6 +161,22 @@ fn a_kick_off_without_a_clear_answer_is_sent_three_times_and_a_job_may_be_left()
 }
 
 #[test]
+fn a_job_that_may_be_left_is_told_with_a_refusal_that_ends_all() {
+    let mut stage = started();
+    stage.answer(504, &[], "");
+    stage.call();
+    stage.answer(400, &[], "");
+    let failure = stage.failure();
+    assert_eq!((failure.code, failure.resumable), ("refused", false));
+    assert!(failure.message.contains("status 400"), "{}", failure.message);
+    assert!(
+        failure.message.contains("a job may have been left"),
+        "{}",
+        failure.message
+    );
+}
+
+#[test]
 fn where_nothing_was_sent_no_job_is_left() {
     let mut stage = started();
     stage.trouble(Trouble::Connect);

@@ -398,6 +398,62 @@ fn a_file_that_is_listed_twice_is_fetched_once() {
     assert!(stage.warnings().contains("more than once"));
 }
 
+/// One walk over two pages; the first question of it is under way.
+fn walk(stage: &mut Stage, pages: [&[&str]; 2]) {
+    assert_eq!(stage.call().what, What::Status);
+    stage.answer(
+        200,
+        &[],
+        &manifest_of(pages[0], r#","link":[{"relation":"next","url":"/p2"}]"#),
+    );
+    assert_eq!(stage.call().what, What::Page);
+    stage.answer(200, &[], &manifest_of(pages[1], ""));
+}
+
+#[test]
+fn a_file_on_two_pages_is_believed_when_another_walk_finds_the_same() {
+    let begin = |pages: [&[&str]; 2], files| {
+        let mut stage = Stage::accepted(order(), &Settings::default());
+        walk(&mut stage, pages);
+        assert_eq!(stage.fetches().len(), files, "they begin meanwhile");
+        assert!(!stage.client.facts().is_complete, "another may be on none");
+        stage
+    };
+    let mut stage = begin([&["/a", "/b"], &["/b", "/c"]], 3);
+    (0..3).for_each(|file| stage.fetched(file));
+    walk(&mut stage, [&["/b", "/a"], &["/b", "/c"]]);
+    assert!(stage.client.facts().is_complete);
+    assert_eq!(stage.call().what, What::Delete);
+
+    // One that was on no page is found.
+    let mut stage = begin([&["/a", "/b"], &["/b", "/c"]], 3);
+    walk(&mut stage, [&["/a", "/b"], &["/b", "/c", "/d"]]);
+    assert_eq!(stage.fetch().file, 3);
+    assert!(!stage.client.facts().is_complete);
+    walk(&mut stage, [&["/a", "/b"], &["/b", "/c", "/d"]]);
+    assert!(stage.client.facts().is_complete);
+
+    // The order is another one each time.
+    let mut stage = begin([&["/a", "/b"], &["/b", "/c"]], 3);
+    for nth in 0..3 {
+        assert_eq!(stage.call().what, What::Status);
+        stage.answer(200, &[], &manifest_of(&["/a", ["/c", "/d", "/c"][nth]], ""));
+    }
+    let failure = stage.failure();
+    assert_eq!((failure.code, failure.resumable), ("manifest-changed", true));
+
+    // Not even with something new in each walk does it go on for ever.
+    let mut stage = begin([&["/a"], &["/a", "/0"]], 2);
+    let mut files: Vec<String> = vec!["/a".into(), "/0".into()];
+    for nth in 1..4 {
+        files.push(format!("/{nth}"));
+        let second: Vec<&str> = files.iter().map(String::as_str).collect();
+        walk(&mut stage, [&["/a"], &second]);
+        stage.fetches();
+    }
+    assert_eq!(stage.failure().code, "manifest-changed");
+}
+
 #[test]
 fn what_is_wrong_with_a_manifest_is_told_at_the_end() {
     let mut stage = accepted();

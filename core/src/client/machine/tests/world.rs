@@ -49,6 +49,8 @@ pub(super) struct World {
     forgets: bool,
     files: u64,
     page: u64,
+    /// Each page begins with the last file of the one before it.
+    overlaps: bool,
     /// The client has the whole manifest on its disk: only now can it see that another one is wrong.
     pub(super) is_known: bool,
     jobs: Vec<Job>,
@@ -75,6 +77,7 @@ impl World {
             forgets,
             files: dice.below(25),
             page: 1 + dice.below(30),
+            overlaps: dice.below(8) == 0,
             is_known: false,
             jobs: Vec::new(),
             token_ends: 0,
@@ -236,7 +239,10 @@ impl World {
         }
         let first = page * self.page;
         let end = ready.min(first + self.page).max(first);
-        let items: Vec<String> = (first..end).map(|file| self.item(job, file, now)).collect();
+        // Under another URL it would be another file.
+        let has_own_urls = matches!(self.place, Place::Own | Place::Redirected);
+        let again = u64::from(self.overlaps && has_own_urls && first > 0 && first < end);
+        let items: Vec<String> = (first - again..end).map(|file| self.item(job, file, now)).collect();
         let next = if ready > end {
             format!(r#","link":[{{"relation":"next","url":"/jobs/{job}/{}"}}]"#, page + 1)
         } else {
