@@ -5,6 +5,21 @@ use crate::client::kickoff::kick_off;
 use crate::client::step::FileNo;
 use crate::names::Named;
 
+/// Most steps of a path that a relative URL may have, so that nobody's URLs take long.
+const MOST_STEPS: usize = 32;
+
+/// Files whose URLs end in one way: how many, and one of them.
+#[derive(Default)]
+struct Ending {
+    count: usize,
+    file: FileNo,
+}
+
+/// How a URL ends that this one leads to, if it is relative.
+fn end_of(url: &str) -> String {
+    format!("/{}", url.trim_start_matches(['.', '/']))
+}
+
 impl Client {
     /// For files whose last block goes on in another: which.
     #[must_use]
@@ -12,27 +27,26 @@ impl Client {
         if self.files().all(|file| file.continues_in.is_none()) {
             return Vec::new();
         }
-        // The URL of where a file goes on may be relative: then it is the end of another's, if of only one. Sorted from their
-        // ends, those that end alike stand together; there may be very many.
-        let reversed = |text: &str| -> Vec<u8> { text.bytes().rev().collect() };
         let mut whole = Named::default();
-        let mut from_end: Vec<(Vec<u8>, FileNo)> = Vec::new();
+        // The URL of where a file goes on may be relative: then it is the end of another's, if of only one. There may be very many.
+        let mut ends: Named<Ending> = Named::default();
         for file in self.files() {
             *whole.slot(file.url) = file.number;
-            from_end.push((reversed(file.url), file.number));
+            if let Some(url) = file.continues_in {
+                ends.slot(&end_of(url));
+            }
         }
-        from_end.sort_unstable();
+        for file in self.files() {
+            for (at, _) in file.url.rmatch_indices('/').take(MOST_STEPS) {
+                if let Some(ending) = ends.get_mut(&file.url[at..]) {
+                    ending.count += 1;
+                    ending.file = file.number;
+                }
+            }
+        }
         let number = |url: &str| {
-            let only = || {
-                let end = reversed(&format!("/{}", url.trim_start_matches(['.', '/'])));
-                let first = from_end.partition_point(|(other, _)| *other < end);
-                let mut ending = from_end[first..]
-                    .iter()
-                    .take_while(|(other, _)| other.starts_with(&end));
-                let found = ending.next()?.1;
-                ending.next().is_none().then_some(found)
-            };
-            whole.get(url).copied().or_else(only)
+            let only = ends.get(&end_of(url)).filter(|ending| ending.count == 1);
+            whole.get(url).copied().or(only.map(|ending| ending.file))
         };
         let continues = self
             .files()
