@@ -19,6 +19,12 @@ use super::table::{PathSpec, Registry, SearchType, Where, WhereTest};
 /// Datatype of a path that neither the expression nor the tables tell.
 pub const UNKNOWN: &str = "unknown";
 
+/// Most paths of an expression, also on the way through it. Each cast of an element that the tables do not know doubles them.
+const MOST_PATHS: usize = 512;
+
+/// Most names of a path.
+const MOST_NAMES: usize = 64;
+
 /// Resolves an expression for one type (or for `Resource`, `DomainResource`) to paths.
 ///
 /// Of a union only the branches of this type count, and those of `Resource` and `DomainResource`. A choice element
@@ -48,6 +54,7 @@ pub fn lower(
                 paths.push(path);
             }
         }
+        not_too_many(&paths, &expr.span)?;
     }
     let marked = paths.iter().filter(|path| path.first).count();
     if marked > 0 && marked < paths.len() {
@@ -63,6 +70,14 @@ pub fn lower(
         ));
     }
     Ok(paths)
+}
+
+fn not_too_many<T>(paths: &[T], span: &Range<usize>) -> Result<(), ExprError> {
+    if paths.len() <= MOST_PATHS {
+        return Ok(());
+    }
+    let message = format!("here the expression stands for more than {MOST_PATHS} paths");
+    Err(ExprError::new(span, message))
 }
 
 fn is_base(registry: &Registry, name: &str) -> bool {
@@ -159,6 +174,7 @@ impl Lowering<'_> {
                 ));
             }
             states.extend(more);
+            not_too_many(&states, &chain.head_span)?;
         }
         Ok(states)
     }
@@ -187,6 +203,7 @@ impl Lowering<'_> {
                     ));
                 }
                 after.extend(self.step(state, step, span)?);
+                not_too_many(&after, span)?;
             }
             states = after;
         }
@@ -285,6 +302,9 @@ impl Lowering<'_> {
 
     fn field(&self, mut state: State, name: &str, span: &Range<usize>) -> Result<State, ExprError> {
         let at_root = state.path.names.is_empty();
+        if state.path.names.len() == MOST_NAMES {
+            return Err(ExprError::new(span, format!("a path of more than {MOST_NAMES} names")));
+        }
         let parent = state.leaf.take();
         state.path.names.push(name.to_owned());
         state.span = span.clone();

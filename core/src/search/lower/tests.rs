@@ -458,6 +458,35 @@ fn the_one_computed_form_is_read() {
 }
 
 #[test]
+fn paths_that_double_with_each_cast_come_to_an_end() {
+    let casts = |count| format!("Patient.link{}", ".x.as(y)".repeat(count));
+    let paths = lowered(&casts(9), "Patient", SearchType::Token).expect("512 paths");
+    assert_eq!(paths.len(), 512);
+    for count in [10, 200, 100_000] {
+        let text = casts(count);
+        let error = lowered(&text, "Patient", SearchType::Token).unwrap_err();
+        assert_eq!(error.message, "here the expression stands for more than 512 paths");
+        assert_eq!(
+            (&text[error.span.clone()], error.span.start),
+            (".as(y)", casts(9).len() + 2)
+        );
+    }
+    let long = format!("Patient.link{}", ".x".repeat(100_000));
+    let error = lowered(&long, "Patient", SearchType::Token).unwrap_err();
+    assert_eq!(
+        (&*error.message, error.span.start),
+        ("a path of more than 64 names", "Patient.link".len() + 2 * 63)
+    );
+    let union = format!("Patient.id{}", " | Patient.id".repeat(100_000));
+    assert!(
+        lowered(&union, "Patient", SearchType::Token)
+            .unwrap_err()
+            .message
+            .contains("512 paths")
+    );
+}
+
+#[test]
 fn anything_else_is_refused_and_nothing_panics() {
     for text in [
         "",
