@@ -94,7 +94,7 @@ fn told(plan: &Plan) -> Vec<Told> {
     if let Some(group) = group {
         told.push(Told {
             name: "cohort",
-            reads: "the inputs that begin with a Group; all of them where that is not enough, or with -o -",
+            reads: "the inputs that begin with a Group, or all of them",
             why: format!("finds the members of Group `{group}`"),
             gathers: vec!["the set of patients"],
             types: Vec::new(),
