@@ -155,7 +155,7 @@ mod tests {
             for at in some_of(0..40, byte.into()) {
                 let mut bytes = vec![b'a'; 40];
                 bytes[at] = byte;
-                for from in [0, 1, 7, at] {
+                for from in some_of([0, 1, 7, at].into_iter(), byte.into()) {
                     let expected = special_bytes(&bytes, from);
                     assert_eq!(special(&bytes, from), expected, "byte {byte} at {at} from {from}");
                     assert_eq!(special_words(&bytes, from), expected, "byte {byte} at {at} from {from}");

@@ -79,8 +79,9 @@ fn line_ends_are_told_at_every_place() {
             let end = (at + piece.len()).min(150);
             block[at..end].copy_from_slice(&piece[..end - at]);
             for len in some_of(lengths.into_iter(), at) {
-                assert_line_ends(&block[..len], &[]);
-                assert_line_ends(&block[..len], &[*b"77", *b"83"]);
+                for pairs in some_of([&[][..], &[*b"77", *b"83"]].into_iter(), at) {
+                    assert_line_ends(&block[..len], pairs);
+                }
             }
         }
     }
@@ -90,7 +91,7 @@ fn line_ends_are_told_at_every_place() {
 fn line_ends_of_any_text_are_those_of_the_twin() {
     let signs = b"\n\\u}{ \raaa";
     let mut state = 1u32;
-    for len in some_of((0..4000).step_by(7), 5) {
+    for len in (0..if cfg!(miri) { 150 } else { 4000 }).step_by(7) {
         let block: Vec<u8> = (0..len)
             .map(|_| {
                 state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
